@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a credential comes from.  A source answers with a snapshot that is
+ * good now; sources that must ask somebody (STS, metadata services) will fit
+ * behind the same call.  Reference-counted, any thread may call.
+ *
+ * A credential serves exactly the profile it is configured for: a source is
+ * made for one location and never handed to another.
+ */
+#ifndef DATASETFS_AUTH_CRED_H
+#define DATASETFS_AUTH_CRED_H
+
+#include <stdint.h>
+#include "backends/base/err.h"
+
+struct cred_source;
+
+/* Wiped by cred_release().  generation changes whenever the content does. */
+struct cred {
+	bool anonymous;		/* sign nothing; the strings are NULL */
+	char *access_key_id;
+	char *secret_key;
+	char *session_token;	/* NULL where there is none */
+	int64_t expires_s;	/* wall clock; INT64_MAX: never */
+	uint64_t generation;
+};
+void cred_release(struct cred *cred);
+#define cleanup_cred __attribute__((cleanup(cred_release)))
+
+/*
+ * The current credential, copied.  -EACCES (ERR_AUTH) where the source has
+ * none; the text says where it looked.
+ */
+int cred_source_get(struct cred_source *src, struct cred *out, struct err *err)
+	MUST_CHECK;
+
+/*
+ * Tells the source that the store refused generation (expired, invalid): it
+ * looks again next time where it can (files are read anew).
+ */
+void cred_source_refused(struct cred_source *src, uint64_t generation);
+
+/* "secret prod-bucket-cred", "environment", "profile default", "anonymous". */
+const char *cred_source_name(struct cred_source *src);
+
+struct cred_source *cred_source_get_ref(struct cred_source *src);
+void cred_source_put_ref(struct cred_source *src);
+
+/* name is shown by status: never a secret. */
+int cred_source_static(struct cred_source **out, const char *name,
+		       const char *access_key_id, const char *secret_key,
+		       const char *session_token, struct err *err) MUST_CHECK;
+int cred_source_anonymous(struct cred_source **out, struct err *err) MUST_CHECK;
+
+/* AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN. */
+int cred_source_env(struct cred_source **out, struct err *err) MUST_CHECK;
+
+/*
+ * AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials) and AWS_CONFIG_FILE
+ * (~/.aws/config), profile AWS_PROFILE or "default"; static keys only here.
+ * Read again when the files change.
+ */
+int cred_source_shared_files(struct cred_source **out, struct err *err)
+	MUST_CHECK;
+
+/*
+ * Each in turn until one has a credential; keeps the first that answered.
+ * Takes over the references.  anonymous as the last one makes "the ambient
+ * chain, then unsigned" (DESIGN.md section 9): it is reached only where the
+ * others have none at all, never after a refusal.
+ */
+int cred_source_chain(struct cred_source **out, struct cred_source **sources,
+		      size_t n, struct err *err) MUST_CHECK;
+
+#endif

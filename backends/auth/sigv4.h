@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * AWS Signature Version 4 for the S3 dialect: a pure function of request,
+ * keys and time.  Rules: AWS "Authenticating Requests (AWS Signature Version
+ * 4)"; S3's exception that the path is encoded once and not normalised.
+ */
+#ifndef DATASETFS_AUTH_SIGV4_H
+#define DATASETFS_AUTH_SIGV4_H
+
+#include <stdint.h>
+#include "backends/base/buf.h"
+#include "backends/auth/cred.h"
+
+struct sigv4_pair {
+	const char *name;
+	const char *value;	/* NULL in a query: "uploads=" */
+};
+
+struct sigv4_request {
+	const char *method;
+	const char *host;		/* as sent: no default port */
+	const char *path;		/* raw bytes, begins with "/" */
+	const struct sigv4_pair *query;	/* raw, any order */
+	size_t n_query;
+	const struct sigv4_pair *headers; /* beyond host, x-amz-date,
+					     x-amz-content-sha256 and token */
+	size_t n_headers;
+	const char *payload_sha256;	/* hex, or "UNSIGNED-PAYLOAD" */
+	const char *region;
+	const char *service;		/* "s3" */
+	int64_t time_s;
+};
+
+/* What the wire must carry, byte for byte.  Release with sigv4_release. */
+struct sigv4_signed {
+	struct buf target;	/* encoded path, "?", encoded sorted query */
+	struct buf headers;	/* "name: value\n" lines: x-amz-date,
+				   x-amz-content-sha256, token, authorization */
+	struct buf canonical;	/* the canonical request, for tests */
+	struct buf to_sign;
+};
+void sigv4_release(struct sigv4_signed *out);
+
+/* An anonymous credential yields target and no headers. */
+int sigv4_sign(struct sigv4_signed *out, const struct sigv4_request *rq,
+	       const struct cred *cred, struct err *err) MUST_CHECK;
+
+#endif

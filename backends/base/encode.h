@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Text encodings: hexadecimal, base64, percent.
+ */
+#ifndef DATASETFS_BASE_ENCODE_H
+#define DATASETFS_BASE_ENCODE_H
+
+#include <stdint.h>
+#include "backends/base/buf.h"
+
+/* Lower-case; out holds 2 * len + 1 bytes. */
+void encode_hex(char *out, const void *bytes, size_t len);
+/* Exactly 2 * len digits of either case; 0 or -EINVAL. */
+int decode_hex(void *out, size_t len, const char *digits, size_t n_digits)
+	MUST_CHECK;
+
+/* Standard alphabet with padding, appended. */
+void encode_base64(struct buf *out, const void *bytes, size_t len);
+/* Standard or URL alphabet, padding optional; 0 or -EINVAL. */
+int decode_base64(struct buf *out, const char *text, size_t len,
+		  struct err *err) MUST_CHECK;
+
+/*
+ * Appends s percent-encoded: A-Z a-z 0-9 - . _ ~ stay, and every byte of
+ * keep (for example "/"); upper-case digits.
+ */
+void encode_percent(struct buf *out, const char *s, size_t len,
+		    const char *keep);
+/* plus_is_space: form data, as list-v2 with encoding-type=url sends it. */
+int decode_percent(struct buf *out, const char *s, size_t len,
+		   bool plus_is_space, struct err *err) MUST_CHECK;
+
+/*
+ * s, quoted for a log line or a message: control bytes, quotes, backslashes
+ * and invalid UTF-8 as \xNN, cut at max bytes with "...".
+ */
+void encode_printable(struct buf *out, const char *s, size_t len, size_t max);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One logical operation on a store: prepare (build and sign), send, judge, and
+ * again until its deadline.  The only place in the project that retries.
+ * Back-off is random * min(base * 2^n, EXCHANGE_BACKOFF_MAX_MS), honours
+ * Retry-After (at most EXCHANGE_RETRY_AFTER_MAX_MS), and every retry pays from
+ * one token bucket an engine, so that an outage does not multiply the load.
+ */
+#ifndef DATASETFS_HTTP_EXCHANGE_H
+#define DATASETFS_HTTP_EXCHANGE_H
+
+#include "backends/http/http.h"
+
+#define EXCHANGE_BACKOFF_BASE_MS 50
+#define EXCHANGE_BACKOFF_MAX_MS 20000
+#define EXCHANGE_RETRY_AFTER_MAX_MS 5000
+#define EXCHANGE_TOKENS 500		/* botocore's quota and costs */
+#define EXCHANGE_COST_TRANSIENT 14
+#define EXCHANGE_COST_THROTTLE 5
+
+enum exchange_verdict {
+	EXCHANGE_DONE,		/* r of judge is the answer, 0 or -errno */
+	EXCHANGE_RETRY,		/* transient: 5xx, reset, stall, short body */
+	EXCHANGE_THROTTLED,	/* 429, 503 SlowDown */
+	EXCHANGE_AGAIN,		/* at once and free: region or clock corrected,
+				   credential refreshed; at most
+				   EXCHANGE_AGAIN_MAX times */
+};
+#define EXCHANGE_AGAIN_MAX 3
+
+struct exchange_ops {
+	/* Builds and signs one attempt; -errno ends the exchange. */
+	int (*prepare)(void *ctx, unsigned attempt, struct http_request *rq,
+		       struct err *err);
+	/*
+	 * r is http's result; rs has a status when r is 0.  Sets *out (0 or
+	 * -errno) and *err; with RETRY and THROTTLED they are what the caller
+	 * will see if the deadline comes first.
+	 */
+	enum exchange_verdict (*judge)(void *ctx, int r,
+				       struct http_response *rs, int *out,
+				       struct err *err);
+	/* Exactly once; frees ctx. */
+	void (*done)(void *ctx, int r, const struct err *err);
+};
+
+/* Never calls back from inside. */
+void exchange_start(struct http_engine *engine, const struct exchange_ops *ops,
+		    void *ctx, int64_t deadline_ms);
+
+#endif

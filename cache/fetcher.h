@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who fetches what, when: answers reads of blobs from the cache, parks the
+ * misses, asks the store once however many wait (single flight), verifies,
+ * and answers every waiter by its own deadline.
+ *
+ * Content enters the cache only verified: OSMO blobs up to FETCHER_WHOLE_MAX
+ * are fetched whole and their MD5 is checked before the first byte is served.
+ * Larger ones are served unverified under the validator first seen (If-Match
+ * on every further range) until all of them is cached and the etag has been
+ * recomputed; a mismatch drops the blob and calls on_bad.
+ *
+ * No call here waits for a store or a disk.  Any thread may call.  It must not
+ * know files, datasets or FUSE.
+ */
+#ifndef DATASETFS_CACHE_FETCHER_H
+#define DATASETFS_CACHE_FETCHER_H
+
+#include <sys/uio.h>
+#include "cache/blob.h"
+#include "cache/memory_budget.h"
+
+struct fetcher;
+struct fetch_waiter;
+
+#define FETCHER_WHOLE_MAX BLOB_PART
+#define FETCHER_EXTENT ((size_t)1 << 20)	/* unit of caching */
+#define FETCHER_GRAIN ((size_t)64 << 10)	/* random reads of big blobs */
+#define FETCHER_IN_FLIGHT_MAX 64		/* requests to stores at once */
+#define FETCHER_WAITERS_MAX 65536
+
+struct fetcher_options {
+	struct memory_budget *budget;	/* borrowed, outlives the fetcher */
+	/* A blob that was served unverified turned out wrong: its pages must
+	   be invalidated.  On a fetcher thread; must not block. */
+	void (*on_bad)(void *arg, const struct blob_id *id);
+	void *on_bad_arg;
+};
+int fetcher_new(struct fetcher **out, const struct fetcher_options *opt,
+		struct err *err) MUST_CHECK;
+/* Answers all waiters with -ESHUTDOWN and waits for requests in flight. */
+void fetcher_free(struct fetcher *fetcher);
+
+/*
+ * r: 0 with iov[0..n) holding exactly the bytes that were asked for (valid
+ * during the call), or -errno: -EIO (missing, corrupt or changed object),
+ * -EACCES, -ETIMEDOUT at the deadline, -EINTR after fetcher_cancel(),
+ * -EAGAIN when FETCHER_WAITERS_MAX wait.  May run inside fetcher_read() itself
+ * when the bytes are cached, else on another thread; must not block.
+ */
+typedef void (*fetch_done_fn)(void *arg, int r, const struct iovec *iov, int n,
+			      const struct err *err);
+
+/*
+ * len bytes at offset, clipped to the blob's size by the caller (beyond it:
+ * -EINVAL).  *waiter (may be NULL) is set when the read was parked, NULL when
+ * done() has run; it is valid until done() runs or fetcher_cancel() returns.
+ */
+void fetcher_read(struct fetcher *fetcher, const struct blob *blob,
+		  uint64_t offset, size_t len, int64_t deadline_ms,
+		  fetch_done_fn done, void *arg, struct fetch_waiter **waiter);
+
+/*
+ * Answers a parked read with -EINTR now, unless done() runs or has run: then
+ * nothing.  The fetch itself goes on.  Identified by arg rather than by the
+ * pointer, so that a waiter that just ended is no danger.
+ */
+void fetcher_cancel(struct fetcher *fetcher, void *arg);
+
+/* Bytes of the blob that need no request now; for the xattr and status. */
+uint64_t fetcher_cached_bytes(struct fetcher *fetcher, const struct blob *blob);
+/* Drops what is cached of a blob. */
+void fetcher_forget(struct fetcher *fetcher, const struct blob_id *id);
+
+struct fetcher_stats {
+	uint64_t hits, misses, bytes_served, bytes_fetched, bad_blobs;
+	unsigned waiting, in_flight;
+	uint64_t cached_bytes;
+};
+void fetcher_stats(struct fetcher *fetcher, struct fetcher_stats *out);
+
+#endif

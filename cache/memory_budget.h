@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One budget for the memory of the daemon that grows with use: cached extents
+ * and fetches in flight.  Anonymous memory only; counted in bytes.
+ */
+#ifndef DATASETFS_CACHE_MEMORY_BUDGET_H
+#define DATASETFS_CACHE_MEMORY_BUDGET_H
+
+#include <stdint.h>
+#include "backends/base/err.h"
+
+struct memory_budget;
+
+#define MEMORY_BUDGET_DEFAULT ((uint64_t)256 << 20)
+#define MEMORY_BUDGET_MIN ((uint64_t)64 << 20)
+
+/*
+ * bytes 0: the default, or half of the cgroup's limit where that is smaller.
+ * reserved: what index, stacks and connections take, counted first.
+ */
+int memory_budget_new(struct memory_budget **out, uint64_t bytes,
+		      uint64_t reserved, struct err *err) MUST_CHECK;
+void memory_budget_free(struct memory_budget *budget);
+
+/* True when n more bytes fit, and then they are taken. */
+bool memory_budget_take(struct memory_budget *budget, uint64_t n);
+void memory_budget_give(struct memory_budget *budget, uint64_t n);
+uint64_t memory_budget_used(const struct memory_budget *budget);
+uint64_t memory_budget_limit(const struct memory_budget *budget);
+
+#endif

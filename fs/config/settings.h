@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration, checked and with its secrets resolved: one YAML or JSON
+ * file in any of OSMO's three shapes (Helm values, rendered document, bare
+ * mapping) plus our own "datasetfs:" section.  Immutable after loading.
+ *
+ * A bucket that cannot be used keeps its place with problem set; only a file
+ * that is not a valid configuration as a whole is refused.
+ */
+#ifndef DATASETFS_CONFIG_SETTINGS_H
+#define DATASETFS_CONFIG_SETTINGS_H
+
+#include <sys/types.h>
+#include "backends/backend.h"
+
+enum bucket_mode { BUCKET_READ_ONLY, BUCKET_READ_WRITE, BUCKET_MODE_BAD };
+
+/* A static credential of OSMO's form; NULL members were not given. */
+struct settings_cred {
+	char *origin;		/* "secret prod-bucket-cred", for status */
+	char *endpoint;		/* the profile it was written for */
+	char *region;
+	char *override_url;
+	enum addressing addressing;
+	bool has_addressing;
+	char *access_key_id;
+	char *access_key;	/* secret: wiped on release, never printed */
+};
+
+struct settings_bucket {
+	char *name;
+	char *dataset_path;	/* as written */
+	struct uri location;	/* valid when problem is NULL or not about it */
+	bool has_location;
+	enum bucket_mode mode;
+	char *mode_text;	/* as written, default "read-write" */
+	char *region;		/* as written, default "us-east-1" */
+	bool region_given;
+	char *description;	/* default "" */
+	struct settings_cred *cred;	/* NULL: default_credential null */
+	char *problem;		/* NULL: usable; else the whole sentence */
+
+	/* from datasetfs.buckets.NAME */
+	char *catalog;		/* a URI, or NULL: below dataset_path */
+	struct uri catalog_location;
+	bool has_catalog;
+	uid_t uid;		/* (uid_t)-1: not given */
+	gid_t gid;
+	int access;		/* permission bits of the bucket, -1: not given */
+	struct uri *foreign;	/* prefixes that entries may lie below */
+	size_t n_foreign;
+	unsigned line, column;	/* where the bucket stands in the file */
+};
+
+struct settings {
+	char *path;			/* of the file */
+	struct settings_bucket *buckets;	/* sorted by name */
+	size_t n_buckets;
+	char *default_bucket;		/* NULL: none */
+	char *cache_dir;
+	uint64_t cache_size;		/* bytes; 0: the default rule */
+	uint64_t cache_free;		/* bytes to keep free, or ... */
+	unsigned cache_free_percent;	/* ... percent (default 5) */
+	uint64_t memory;		/* bytes; 0: the default */
+	char *secrets_dir;		/* default /etc/osmo/secrets */
+};
+
+/* One thing that is wrong, for people: position, path, expected, remedy. */
+struct settings_problem {
+	unsigned line, column;
+	char *path;		/* "dataset.buckets.archive.dataset_path" */
+	char *text;		/* what is wrong, what was expected, what to write */
+	char *bucket;		/* whose; NULL: the whole file's (fatal) */
+};
+struct settings_report {
+	struct settings_problem *problems;
+	size_t n_problems;
+	bool fatal;		/* the file as a whole is refused */
+};
+void settings_report_release(struct settings_report *report);
+/* "FILE:LINE:COLUMN: PATH: TEXT" lines, all of them, appended. */
+void settings_report_print(const struct settings_report *report,
+			   const char *file, struct buf *out);
+
+/*
+ * Loads and checks everything at once; every problem goes to report, whatever
+ * the result.  0, or -EINVAL (ERR_USAGE) when report->fatal, -ENOENT
+ * (ERR_MISSING) without the file.
+ */
+int settings_load(struct settings **out, const char *path,
+		  struct settings_report *report, struct err *err) MUST_CHECK;
+
+/* The same from memory (fuzzing, tests); path is for messages only. */
+int settings_parse(struct settings **out, const char *path, const void *text,
+		   size_t len, struct settings_report *report, struct err *err)
+	MUST_CHECK;
+
+void settings_free(struct settings *settings);
+static inline void settings_cleanup_(struct settings **s)
+{
+	if (*s)
+		settings_free(*s);
+}
+#define cleanup_settings __attribute__((cleanup(settings_cleanup_)))
+
+const struct settings_bucket *settings_bucket(const struct settings *settings,
+					      const char *name);
+
+/*
+ * The file to load: given (may be NULL), else $DATASETFS_CONFIG,
+ * /etc/datasetfs/config.yaml, /etc/osmo/configs/config.yaml.  NULL where none
+ * exists; the caller frees.  ERR_MISSING text lists where it looked.
+ */
+char *settings_find(const char *given, struct err *err) MUST_CHECK;
+
+/*
+ * The credential of OSMO's own client file ($OSMO_CONFIG_FILE_DIR, then
+ * $XDG_CONFIG_HOME/osmo, then ~/.config/osmo; config.yaml, auth.data.PROFILE)
+ * for exactly that profile.  *out is NULL where there is none.
+ */
+int settings_client_cred(struct settings_cred **out, const char *profile,
+			 struct err *err) MUST_CHECK;
+void settings_cred_free(struct settings_cred *cred);
+
+/* "500GiB", "10 GB", "1024": bytes; 0 or -EINVAL. */
+int settings_parse_size(const char *text, uint64_t *bytes);
+
+#endif

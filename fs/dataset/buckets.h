@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The buckets of a running command or daemon: settings turned into open
+ * backends and catalogs.  It decides which credential serves which location,
+ * which storage_path may be read, keeps catalogs fresh, and builds trees.
+ *
+ * All but the *_sync functions return at once and may be called from FUSE
+ * threads; callbacks run on a thread of the registry's pool or inside the call
+ * and must not block.
+ */
+#ifndef DATASETFS_DATASET_BUCKETS_H
+#define DATASETFS_DATASET_BUCKETS_H
+
+#include "backends/backend.h"
+#include "fs/config/settings.h"
+#include "fs/dataset/catalog.h"
+#include "fs/dataset/catalog_store.h"
+#include "fs/dataset/tree.h"
+
+struct buckets;
+struct bucket;
+
+#define CATALOG_FRESH_MS 8000	/* at most one LIST a used bucket for so long;
+				   below the 10 s that DESIGN.md promises */
+#define CATALOG_WAIT_MS 3000	/* a lookup waits so long for a look that is
+				   due, then takes the last known catalog */
+#define CATALOG_TIMEOUT_MS 30000
+
+struct buckets_options {
+	bool sync_only;		/* a command: no background threads */
+};
+int buckets_new(struct buckets **out, const struct settings *settings,
+		struct err *err) MUST_CHECK;
+void buckets_free(struct buckets *buckets);
+
+size_t buckets_count(const struct buckets *buckets);
+struct bucket *buckets_at(const struct buckets *buckets, size_t i);
+/* NULL where there is none of that name. */
+struct bucket *buckets_find(const struct buckets *buckets, const char *name);
+/* The default bucket, or NULL. */
+struct bucket *buckets_default(const struct buckets *buckets);
+
+const char *bucket_name(const struct bucket *b);
+const struct settings_bucket *bucket_settings(const struct bucket *b);
+size_t bucket_index(const struct bucket *b);	/* in buckets_at() order */
+/* NULL: usable; else why it refuses entry. */
+const char *bucket_problem(const struct bucket *b);
+struct catalog_store *bucket_store(struct bucket *b);
+struct backend *bucket_backend(struct bucket *b);	/* of dataset_path */
+
+/* Milliseconds since the catalog was confirmed; -1: never. */
+int64_t bucket_catalog_age_ms(struct bucket *b);
+/* The last error of a look at the catalog, "" if the last one succeeded. */
+void bucket_catalog_problem(struct bucket *b, char *out, size_t size);
+
+/*
+ * The catalog, fresh within CATALOG_FRESH_MS, or the last known one (marked
+ * stale) when the store does not answer within CATALOG_WAIT_MS.  done may run
+ * inside the call; catalog is borrowed for it (take a reference to keep it).
+ * r: 0, or -EIO where no catalog was ever known.
+ */
+typedef void (*bucket_catalog_fn)(void *arg, int r, struct catalog *catalog,
+				  const struct err *err);
+void bucket_catalog(struct bucket *b, bucket_catalog_fn done, void *arg);
+int bucket_catalog_sync(struct bucket *b, struct catalog **out,
+			struct err *err) MUST_CHECK;
+
+/*
+ * The tree of a version: opened from the cache directory, or built (which may
+ * take as long as it makes progress).  One build a version however many ask.
+ * done may run inside the call.
+ */
+typedef void (*bucket_tree_fn)(void *arg, int r, struct tree *tree,
+			       const struct err *err);
+void bucket_tree(struct bucket *b, const struct dataset *ds,
+		 const struct version *v, bucket_tree_fn done, void *arg);
+int bucket_tree_sync(struct bucket *b, const struct dataset *ds,
+		     const struct version *v, struct tree **out,
+		     struct err *err) MUST_CHECK;
+/* "building: 31 of 260 MiB", for status; "" when nothing is built. */
+void buckets_building(struct buckets *buckets, struct buf *out);
+
+/*
+ * The backend and relative key for an entry's storage URI, below any
+ * configured dataset_path or a foreign: prefix of bucket b (the longest match
+ * wins).  The backend is borrowed from the registry (it lives as long); *key
+ * points into uri.  -EACCES (ERR_AUTH): not allowed; the text names the
+ * profile and the line to configure.
+ */
+int bucket_locate(struct bucket *b, const char *uri, struct backend **backend,
+		  const char **key, struct err *err) MUST_CHECK;
+
+/* Resolves a user's reference, waiting for the catalog. */
+struct reference;
+int buckets_resolve_sync(struct buckets *buckets, const struct reference *ref,
+			 struct bucket **b, struct catalog **catalog,
+			 const struct dataset **ds, const struct version **v,
+			 struct err *err) MUST_CHECK;
+
+#endif

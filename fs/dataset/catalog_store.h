@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The catalog as it lies in a store (datasetfs-format(5)): reads it into
+ * snapshots, and writes its records.  Synchronous: never from a FUSE thread.
+ */
+#ifndef DATASETFS_DATASET_CATALOG_STORE_H
+#define DATASETFS_DATASET_CATALOG_STORE_H
+
+#include "backends/backend.h"
+#include "fs/dataset/catalog.h"
+
+struct catalog_store;
+
+/*
+ * b: the location that holds ".datasetfs/" (dataset_path, or the configured
+ * catalog).  cache_dir (may be NULL): where a local copy of the last good
+ * catalog is kept, below catalogs/.
+ */
+int catalog_store_new(struct catalog_store **out, struct backend *b,
+		      const char *cache_dir, struct err *err) MUST_CHECK;
+void catalog_store_free(struct catalog_store *store);
+
+/*
+ * One paged LIST, then a GET for each record whose ETag is new; what did not
+ * change comes from the previous look.  An empty place gives an empty catalog.
+ * A record that cannot be parsed, or a version record that differs from the
+ * one seen before (pinned by digest), is left out or kept as it was, and
+ * logged loudly; it never takes the others down.
+ * *out may be the previous snapshot (with a new reference) when nothing
+ * changed.  ERR_* of the backend when the store is away.
+ */
+int catalog_store_load(struct catalog_store *store, struct catalog **out,
+		       int64_t deadline_ms, struct err *err) MUST_CHECK;
+
+/* The local copy of the last good catalog; ERR_MISSING when there is none. */
+int catalog_store_load_local(struct catalog_store *store, struct catalog **out,
+			     struct err *err) MUST_CHECK;
+
+/*
+ * Writing, as the import needs it.  All are idempotent: -EEXIST (ERR_CONFLICT)
+ * only where other content stands there.  bytes are the record's JSON.
+ */
+int catalog_store_init(struct catalog_store *store, int64_t deadline_ms,
+		       struct err *err) MUST_CHECK;	/* format.json */
+int catalog_store_create_name(struct catalog_store *store, const char *name,
+			      const char *dataset_id, int64_t deadline_ms,
+			      struct err *err) MUST_CHECK;
+int catalog_store_create_version(struct catalog_store *store,
+				 const char *dataset_id, uint32_t number,
+				 const void *bytes, size_t len,
+				 int64_t deadline_ms, struct err *err)
+	MUST_CHECK;
+/*
+ * Compare-and-swap of head.json: change() gets the current bytes (len 0: there
+ * is none) and writes the new ones to *out; it is called again after a lost
+ * race, at most CATALOG_CAS_TRIES times.  change() returning 1 means "nothing
+ * to change".
+ */
+#define CATALOG_CAS_TRIES 20
+typedef int (*catalog_head_change_fn)(void *arg, const void *bytes, size_t len,
+				      struct buf *out, struct err *err);
+int catalog_store_update_head(struct catalog_store *store,
+			      const char *dataset_id,
+			      catalog_head_change_fn change, void *arg,
+			      int64_t deadline_ms, struct err *err) MUST_CHECK;
+
+#endif

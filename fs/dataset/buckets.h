@@ -29,14 +29,22 @@ struct bucket;
 struct buckets_options {
 	bool sync_only;		/* a command: no background threads */
 };
+/*
+ * settings is borrowed and must outlive the registry.  Nothing is asked of the
+ * network here.  A bucket that cannot be opened gets a problem; only a lack of
+ * memory or threads fails the whole.
+ */
 int buckets_new(struct buckets **out, const struct settings *settings,
-		struct err *err) MUST_CHECK;
+		const struct buckets_options *opt, struct err *err) MUST_CHECK;
+/* Every callback has run when it returns. */
 void buckets_free(struct buckets *buckets);
 
 size_t buckets_count(const struct buckets *buckets);
 struct bucket *buckets_at(const struct buckets *buckets, size_t i);
 /* NULL where there is none of that name. */
 struct bucket *buckets_find(const struct buckets *buckets, const char *name);
+/* For its statistics; NULL where no bucket needs the network. */
+struct http_engine *buckets_engine(const struct buckets *buckets);
 /* The default bucket, or NULL. */
 struct bucket *buckets_default(const struct buckets *buckets);
 
@@ -68,15 +76,17 @@ int bucket_catalog_sync(struct bucket *b, struct catalog **out,
 /*
  * The tree of a version: opened from the cache directory, or built (which may
  * take as long as it makes progress).  One build a version however many ask.
- * done may run inside the call.
+ * done may run inside the call.  catalog is the snapshot that ds and v are of.
  */
 typedef void (*bucket_tree_fn)(void *arg, int r, struct tree *tree,
 			       const struct err *err);
-void bucket_tree(struct bucket *b, const struct dataset *ds,
-		 const struct version *v, bucket_tree_fn done, void *arg);
-int bucket_tree_sync(struct bucket *b, const struct dataset *ds,
-		     const struct version *v, struct tree **out,
-		     struct err *err) MUST_CHECK;
+void bucket_tree(struct bucket *b, struct catalog *catalog,
+		 const struct dataset *ds, const struct version *v,
+		 bucket_tree_fn done, void *arg);
+/* Waits; never from a FUSE thread. */
+int bucket_tree_sync(struct bucket *b, struct catalog *catalog,
+		     const struct dataset *ds, const struct version *v,
+		     struct tree **out, struct err *err) MUST_CHECK;
 /* "building: 31 of 260 MiB", for status; "" when nothing is built. */
 void buckets_building(struct buckets *buckets, struct buf *out);
 
@@ -90,7 +100,17 @@ void buckets_building(struct buckets *buckets, struct buf *out);
 int bucket_locate(struct bucket *b, const char *uri, struct backend **backend,
 		  const char **key, struct err *err) MUST_CHECK;
 
-/* Resolves a user's reference, waiting for the catalog. */
+/*
+ * The bucket of that name, "" for the default one.  ERR_MISSING, ERR_USAGE
+ * (no default bucket), ERR_AUTH (it cannot be used) in OSMO's words.
+ */
+int buckets_find_or_default(struct buckets *buckets, const char *name,
+			    struct bucket **out, struct err *err) MUST_CHECK;
+
+/*
+ * Resolves a user's reference, waiting for the catalog.  On success *catalog
+ * is a reference that keeps *ds and *v alive.
+ */
 struct reference;
 int buckets_resolve_sync(struct buckets *buckets, const struct reference *ref,
 			 struct bucket **b, struct catalog **catalog,

@@ -7,6 +7,7 @@
 #ifndef DATASETFS_BASE_BUF_H
 #define DATASETFS_BASE_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct buf {
 	size_t len;
 	size_t cap;
 	size_t limit;	/* buf_add beyond it is refused; 0: BUF_LIMIT_DEFAULT */
+	bool failed;	/* a buf_str() or the like did not fit */
 };
 
 #define BUF_LIMIT_DEFAULT ((size_t)1 << 30)
@@ -26,10 +28,10 @@ struct buf {
 void buf_release(struct buf *buf);
 #define cleanup_buf __attribute__((cleanup(buf_release)))
 
-/* Forgets the content, keeps the memory. */
+/* Forgets the content and a failure, keeps the memory. */
 void buf_clear(struct buf *buf);
 
-/* -EFBIG (ERR_USAGE) beyond the limit, -ENOMEM. */
+/* -EFBIG (ERR_USAGE) beyond the limit, -ENOMEM; *buf is as before then. */
 int buf_add(struct buf *buf, const void *data, size_t len, struct err *err)
 	MUST_CHECK;
 int buf_reserve(struct buf *buf, size_t extra, struct err *err) MUST_CHECK;
@@ -40,10 +42,14 @@ int buf_reserve(struct buf *buf, size_t extra, struct err *err) MUST_CHECK;
  */
 void buf_str(struct buf *buf, const char *s);
 void buf_char(struct buf *buf, char c);
+void buf_bytes(struct buf *buf, const void *data, size_t len);
 void buf_printf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool buf_failed(const struct buf *buf);
 
-/* The content as a string that the caller frees; *buf is empty after. */
+/*
+ * The content as a string that the caller frees, NULL after a failure or
+ * without memory; *buf is empty after.
+ */
 char *buf_steal(struct buf *buf);
 
 /* Overflow-checked: false where the result does not fit. */

@@ -16,7 +16,10 @@ int decode_hex(void *out, size_t len, const char *digits, size_t n_digits)
 
 /* Standard alphabet with padding, appended. */
 void encode_base64(struct buf *out, const void *bytes, size_t len);
-/* Standard or URL alphabet, padding optional; 0 or -EINVAL. */
+/*
+ * Standard or URL alphabet, padding optional (but right where it is there),
+ * no white space; 0 or -EINVAL (ERR_CORRUPT), *out is as before then.
+ */
 int decode_base64(struct buf *out, const char *text, size_t len,
 		  struct err *err) MUST_CHECK;
 
@@ -26,14 +29,24 @@ int decode_base64(struct buf *out, const char *text, size_t len,
  */
 void encode_percent(struct buf *out, const char *s, size_t len,
 		    const char *keep);
-/* plus_is_space: form data, as list-v2 with encoding-type=url sends it. */
+/*
+ * plus_is_space: form data, as list-v2 with encoding-type=url sends it.  "%00"
+ * is a byte like others: the caller looks for NULs.  -EINVAL (ERR_CORRUPT),
+ * *out is as before then.
+ */
 int decode_percent(struct buf *out, const char *s, size_t len,
 		   bool plus_is_space, struct err *err) MUST_CHECK;
 
 /*
- * s, quoted for a log line or a message: control bytes, quotes, backslashes
- * and invalid UTF-8 as \xNN, cut at max bytes with "...".
+ * s, made safe for a log line or a message: control bytes, quotes, backslashes
+ * and invalid UTF-8 as \xNN.  At most max bytes are added; where s needs more
+ * they end in "...".
  */
 void encode_printable(struct buf *out, const char *s, size_t len, size_t max);
+
+/* The length of the UTF-8 character that s begins with; 0: invalid. */
+size_t encode_utf8_len(const char *s, size_t len);
+/* The same, but 0 for control characters as well (C0, DEL, C1). */
+size_t encode_shown_len(const char *s, size_t len);
 
 #endif

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the whole-system tests share: TAP output, a scratch folder, the program
+under test, a mount that always goes away again.
+
+A test is a plain program: it makes a Tap(), calls ok() and skip(), and ends
+with sys.exit(tap.done()).  Environment: DATASETFS (the program), TOP_SRCDIR.
+"""
+import contextlib
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+TOP = os.environ.get('TOP_SRCDIR') or os.path.abspath(
+    os.path.join(os.path.dirname(__file__), '..', '..'))
+PROGRAM = os.path.abspath(os.environ.get('DATASETFS', './datasetfs'))
+MAKER = os.path.join(TOP, 'tests', 'tools', 'make_osmo_bucket.py')
+READY_SECONDS = 20
+
+
+class Tap:
+    """Test anything protocol on standard output; a skip always has a reason."""
+
+    def __init__(self):
+        self.n = 0
+        self.failed = 0
+
+    def ok(self, condition, name, detail=''):
+        self.n += 1
+        if not condition:
+            self.failed += 1
+        print(f"{'ok' if condition else 'not ok'} {self.n} - {name}", flush=True)
+        if not condition and detail:
+            for line in str(detail).splitlines()[:40]:
+                print('#   ' + line, flush=True)
+        return bool(condition)
+
+    def equal(self, got, want, name):
+        return self.ok(got == want, name, f'got  {got!r}\nwant {want!r}')
+
+    def skip(self, name, reason):
+        self.n += 1
+        print(f'ok {self.n} - {name} # SKIP {reason}', flush=True)
+
+    @contextlib.contextmanager
+    def case(self, name):
+        """A block that is one case: any exception in it is its failure."""
+        try:
+            yield
+        except Exception:
+            self.ok(False, name, traceback.format_exc())
+        else:
+            self.ok(True, name)
+
+    def done(self):
+        print(f'1..{self.n}', flush=True)
+        return 1 if self.failed else 0
+
+
+def demote(uid):
+    """For preexec_fn: an ordinary user without capabilities or groups."""
+    def run():
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    return run
+
+
+def run(*args, uid=None, timeout=60, env=None, check=False, **kw):
+    """The program with args; a CompletedProcess with text output."""
+    full = dict(os.environ, **(env or {}))
+    p = subprocess.run([PROGRAM, *map(str, args)], capture_output=True,
+                       text=True, errors='surrogateescape', timeout=timeout,
+                       env=full, preexec_fn=demote(uid) if uid else None, **kw)
+    if check and p.returncode != 0:
+        raise AssertionError(f'{args}: exit {p.returncode}\n{p.stderr}')
+    return p
+
+
+def is_mounted(path):
+    path = os.path.realpath(os.path.dirname(path)) + '/' + os.path.basename(path)
+    with open('/proc/self/mountinfo') as f:
+        return any(line.split()[4] == path for line in f)
+
+
+class Mount:
+    """A daemon in the foreground on a directory; use as a context manager."""
+
+    def __init__(self, config, mountpoint, log, uid=None, options=None, env=None,
+                 args=()):
+        self.mountpoint = str(mountpoint)
+        self.log_path = str(log)
+        self.uid = uid
+        self.args = ['-c', str(config), 'mount', '-f', *args]
+        if options:
+            self.args += ['-o', options]
+        self.args.append(self.mountpoint)
+        self.env = env
+        self.process = None
+
+    def start(self):
+        log = open(self.log_path, 'ab')
+        self.process = subprocess.Popen(
+            [PROGRAM, *self.args], stdout=log, stderr=log,
+            stdin=subprocess.DEVNULL, env=dict(os.environ, **(self.env or {})),
+            preexec_fn=demote(self.uid) if self.uid else None)
+        log.close()
+        end = time.monotonic() + READY_SECONDS
+        while not is_mounted(self.mountpoint):
+            if self.process.poll() is not None:
+                raise AssertionError('the daemon ended:\n' + self.log())
+            if time.monotonic() > end:
+                raise AssertionError('not mounted in time:\n' + self.log())
+            time.sleep(0.02)
+        os.stat(self.mountpoint)
+        return self
+
+    def log(self):
+        with open(self.log_path, errors='replace') as f:
+            return f.read()
+
+    def stop(self, timeout=20):
+        """SIGTERM; a lazy unmount and SIGKILL where that does not help."""
+        if self.process is None:
+            return None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            subprocess.run(['umount', '-l', self.mountpoint],
+                           stderr=subprocess.DEVNULL)
+            self.process.kill()
+            self.process.wait()
+            code = None
+        self.process = None
+        return code
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+        subprocess.run(['umount', '-l', self.mountpoint],
+                       stderr=subprocess.DEVNULL)
+
+
+@contextlib.contextmanager
+def scratch(mode=0o755):
+    """A folder of the test's own below TMPDIR, removed at the end."""
+    top = tempfile.mkdtemp(prefix='datasetfs-test-')
+    os.chmod(top, mode)
+    try:
+        yield top
+    finally:
+        if not os.environ.get('KEEP_SCRATCH'):
+            subprocess.run(['chmod', '-R', 'u+rwX', top], stderr=subprocess.DEVNULL)
+            shutil.rmtree(top, ignore_errors=True)
+
+
+def write_config(path, buckets, default=None, cache_dir=None, extra=None):
+    """A bare-mapping configuration as JSON, which is YAML too."""
+    doc = {'buckets': buckets, 'datasetfs': {}}
+    if default:
+        doc['default_bucket'] = default
+    if cache_dir:
+        doc['datasetfs']['cache'] = {'dir': str(cache_dir)}
+    for key, value in (extra or {}).items():
+        doc['datasetfs'][key] = value
+    with open(path, 'w') as f:
+        json.dump(doc, f, indent=2)
+    return path
+
+
+def ordinary_user():
+    """The uid of the tests' user without privileges; it need not have a name."""
+    try:
+        return pwd.getpwnam('nobody').pw_uid if os.environ.get('TEST_AS_NOBODY') else 1000
+    except KeyError:
+        return 1000

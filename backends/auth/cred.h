@@ -15,7 +15,11 @@
 
 struct cred_source;
 
-/* Wiped by cred_release().  generation changes whenever the content does. */
+/*
+ * Wiped by cred_release().  generation changes whenever the content does, and
+ * no two sources of a process ever give the same one (signing keys are
+ * remembered by it); 0 is for a struct that comes from no source.
+ */
 struct cred {
 	bool anonymous;		/* sign nothing; the strings are NULL */
 	char *access_key_id;

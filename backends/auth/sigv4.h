@@ -23,15 +23,23 @@ struct sigv4_request {
 	const struct sigv4_pair *query;	/* raw, any order */
 	size_t n_query;
 	const struct sigv4_pair *headers; /* beyond host, x-amz-date,
-					     x-amz-content-sha256 and token */
+					     x-amz-content-sha256 and token; all
+					     are signed but those that proxies
+					     and libcurl change (User-Agent,
+					     Expect, Accept-Encoding, ...) */
 	size_t n_headers;
 	const char *payload_sha256;	/* hex, or "UNSIGNED-PAYLOAD" */
 	const char *region;
-	const char *service;		/* "s3" */
+	const char *service;		/* "s3"; only names that begin so get
+					   x-amz-content-sha256 */
 	int64_t time_s;
 };
 
-/* What the wire must carry, byte for byte.  Release with sigv4_release. */
+/*
+ * What the wire must carry, byte for byte, beside the headers of the request,
+ * which the caller sends himself.  Begins as SIGV4_SIGNED_INIT; release with
+ * sigv4_release, which wipes it.
+ */
 struct sigv4_signed {
 	struct buf target;	/* encoded path, "?", encoded sorted query */
 	struct buf headers;	/* "name: value\n" lines: x-amz-date,
@@ -39,9 +47,15 @@ struct sigv4_signed {
 	struct buf canonical;	/* the canonical request, for tests */
 	struct buf to_sign;
 };
+#define SIGV4_SIGNED_INIT { .target = BUF_INIT }
 void sigv4_release(struct sigv4_signed *out);
+#define cleanup_sigv4 __attribute__((cleanup(sigv4_release)))
 
-/* An anonymous credential yields target and no headers. */
+/*
+ * An anonymous credential yields target and no headers.  ERR_USAGE for what
+ * cannot be signed (control characters, a region with odd bytes, more than 40
+ * headers), ERR_AUTH for keys that cannot be sent.
+ */
 int sigv4_sign(struct sigv4_signed *out, const struct sigv4_request *rq,
 	       const struct cred *cred, struct err *err) MUST_CHECK;
 

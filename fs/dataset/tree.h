@@ -46,9 +46,12 @@ struct tree_entry {
 	uint32_t n_dirs;	/* of the children: for st_nlink */
 	/* files */
 	enum tree_fault fault;
-	bool is_hashed;		/* storage key ends in its own etag: OSMO blob */
+	bool is_hashed;		/* in the hash location, named by its etag: the
+				   server's own ETag is another */
 	uint8_t md5[16];	/* when has_md5 */
-	bool has_md5;
+	bool has_md5;		/* false for is_hashed: a blob that was migrated,
+				   its etag has parts of another size than 8 MiB
+				   and cannot be verified */
 	uint32_t parts;		/* "-N" of the etag; 0: none */
 };
 

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "fs/mount/control/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "backends/base/clock.h"
+#include "backends/base/io.h"
+#include "fs/mount/mount.h"
+
+/* xattr.h of the serving side says the same. */
+#define SOCKET_XATTR "user.datasetfs.socket"
+
+void client_socket_name(char out[CLIENT_NAME_MAX], unsigned major,
+			unsigned minor)
+{
+	snprintf(out, CLIENT_NAME_MAX, MOUNT_FS_NAME "/%u:%u", major, minor);
+}
+
+socklen_t client_address(struct sockaddr_un *out, const char *name)
+{
+	size_t len = strlen(name);
+
+	memset(out, 0, sizeof(*out));
+	out->sun_family = AF_UNIX;
+	if (len > sizeof(out->sun_path) - 1)
+		len = sizeof(out->sun_path) - 1;
+	memcpy(out->sun_path + 1, name, len);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
+}
+
+static int nobody(const struct mountinfo *m, struct err *err)
+{
+	return err_set(err, ERR_MISSING, ENOENT,
+		       "no datasetfs answers for %s", m->point);
+}
+
+static int client_connect(const struct mountinfo *m, const char *name,
+			  struct ucred *peer, struct err *err)
+{
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
+				   SOCK_NONBLOCK, 0);
+	struct sockaddr_un addr;
+	socklen_t len = client_address(&addr, name);
+	socklen_t peer_len = sizeof(*peer);
+
+	if (fd < 0)
+		return err_errno(err, errno, "socket");
+	if (connect(fd, (struct sockaddr *)&addr, len) < 0) {
+		if (errno == EAGAIN)
+			return err_set(err, ERR_RETRY, ETIMEDOUT,
+				       "the datasetfs of %s is busy", m->point);
+		return nobody(m, err);
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &peer_len) < 0)
+		return err_errno(err, errno, "SO_PEERCRED");
+	if (peer->uid != 0 && peer->uid != m->user_id)
+		return nobody(m, err);
+	return steal_fd(&fd);
+}
+
+/* By device number; a mount on /dev/fd/N says its socket's name itself. */
+static int client_open(const struct mountinfo *m, struct ucred *peer,
+		       bool may_ask_mount, struct err *err)
+{
+	char name[CLIENT_NAME_MAX];
+	ssize_t n;
+	int fd;
+
+	client_socket_name(name, m->major, m->minor);
+	fd = client_connect(m, name, peer, err);
+	if (fd != -ENOENT || !may_ask_mount)
+		return fd;
+	n = getxattr(m->point, SOCKET_XATTR, name, sizeof(name) - 1);
+	if (n <= 0)
+		return fd;
+	name[n] = '\0';
+	err_clear(err);
+	return client_connect(m, name, peer, err);
+}
+
+int client_pid(const struct mountinfo *m, pid_t *pid, struct err *err)
+{
+	struct ucred peer;
+	int fd = client_open(m, &peer, false, err);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	*pid = peer.pid;
+	return 0;
+}
+
+static int late(const struct mountinfo *m, struct err *err)
+{
+	return err_set(err, ERR_RETRY, ETIMEDOUT,
+		       "the datasetfs of %s does not answer", m->point);
+}
+
+static int read_answer(int fd, const struct mountinfo *m, struct buf *out,
+		       struct err *err)
+{
+	int64_t end = clock_ms() + CLIENT_TIMEOUT_MS;
+	size_t before = out->len;
+	char block[16384];
+
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		int64_t left = end - clock_ms();
+		ssize_t n;
+		int r;
+
+		if (left <= 0 || poll(&p, 1, (int)left) == 0)
+			return late(m, err);
+		n = read(fd, block, sizeof(block));
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n < 0)
+			return err_errno(err, errno, "read the status");
+		if (n == 0)
+			break;
+		if (out->len - before > CLIENT_ANSWER_MAX)
+			return err_set(err, ERR_CORRUPT, EFBIG,
+				       "the answer is too long");
+		r = buf_add(out, block, (size_t)n, err);
+		if (r < 0)
+			return r;
+	}
+	return out->len > before ? 0 : late(m, err);
+}
+
+int mount_status_fetch(const char *mountpoint, struct buf *out,
+		       struct err *err)
+{
+	static const char request[] = "status\n";
+	cleanup_free struct mountinfo *m = malloc(sizeof(*m));
+	cleanup_fd int fd = -1;
+	char path[PATH_MAX];
+	struct ucred peer;
+	int r;
+
+	if (!m)
+		return err_nomem(err);
+	r = mountinfo_path(path, mountpoint, err);
+	if (r == 0)
+		r = mountinfo_find(m, path, err);
+	if (r < 0)
+		return r;
+	if (strcmp(m->type, MOUNT_FS_TYPE) != 0)
+		return err_set(err, ERR_MISSING, ENOENT,
+			       "%s is a mount of %s, not of datasetfs", path,
+			       m->type);
+	fd = client_open(m, &peer, true, err);
+	if (fd < 0)
+		return fd;
+	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+		return late(m, err);
+	return read_answer(fd, m, out, err);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "fs/mount/control/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "backends/base/clock.h"
+#include "backends/base/lock.h"
+#include "backends/base/log.h"
+#include "fs/mount/control/client.h"
+#include "fs/mount/control/status.h"
+
+#define CONTROL_BACKLOG 16
+#define QUESTION_MAX 64
+
+struct control {
+	struct fs *fs;
+	int listener;
+	int stop;	/* eventfd */
+	pthread_t thread;
+};
+
+static bool wait_for(int fd, short events, int64_t end)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int64_t left = end - clock_ms();
+
+	return left > 0 && poll(&p, 1, (int)left) > 0;
+}
+
+static bool read_question(int fd, char out[QUESTION_MAX])
+{
+	int64_t end = clock_ms() + CONTROL_CLIENT_MS;
+	size_t used = 0;
+
+	while (used < QUESTION_MAX - 1 && wait_for(fd, POLLIN, end)) {
+		ssize_t n = read(fd, out + used, QUESTION_MAX - 1 - used);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n <= 0)
+			return false;
+		used += (size_t)n;
+		out[used] = '\0';
+		if (memchr(out, '\n', used)) {
+			*strchr(out, '\n') = '\0';
+			return true;
+		}
+	}
+	return false;
+}
+
+static void send_answer(int fd, const struct buf *answer)
+{
+	int64_t end = clock_ms() + CONTROL_CLIENT_MS;
+	size_t sent = 0;
+
+	while (sent < answer->len && wait_for(fd, POLLOUT, end)) {
+		ssize_t n = send(fd, answer->data + sent, answer->len - sent,
+				 MSG_NOSIGNAL);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n < 0)
+			return;
+		sent += (size_t)n;
+	}
+}
+
+static void answer_status(struct control *c, int fd, uid_t uid)
+{
+	bool is_owner = uid == 0 || uid == geteuid();
+	cleanup_buf struct buf answer = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (!is_owner && !c->fs->options.allow_other)
+		return;
+	if (status_build(c->fs, is_owner, &answer, &err) < 0)
+		log_warn("control", "status failed: error=\"%s\"", err.text);
+	else
+		send_answer(fd, &answer);
+}
+
+static void serve_client(struct control *c, int fd)
+{
+	char question[QUESTION_MAX];
+	socklen_t len = sizeof(struct ucred);
+	struct ucred peer;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
+	    !read_question(fd, question))
+		return;
+	if (strcmp(question, "status") == 0)
+		answer_status(c, fd, peer.uid);
+	else
+		log_debug("control", "unknown question: uid=%u",
+			  (unsigned)peer.uid);
+}
+
+static void *control_main(void *arg)
+{
+	struct control *c = arg;
+	struct pollfd p[] = {
+		{ .fd = c->stop, .events = POLLIN },
+		{ .fd = c->listener, .events = POLLIN },
+	};
+
+	for (;;) {
+		int fd;
+
+		if (poll(p, ARRAY_SIZE(p), -1) < 0 && errno != EINTR)
+			break;
+		if (p[0].revents)
+			break;
+		fd = accept4(c->listener, NULL, NULL,
+			     SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0)
+			continue;
+		serve_client(c, fd);
+		close(fd);
+	}
+	return NULL;
+}
+
+static int control_listen(struct control *c, const char *name, struct err *err)
+{
+	struct sockaddr_un addr;
+	socklen_t len = client_address(&addr, name);
+
+	c->stop = eventfd(0, EFD_CLOEXEC);
+	if (c->stop < 0)
+		return err_errno(err, errno, "eventfd");
+	c->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
+			     SOCK_NONBLOCK, 0);
+	if (c->listener < 0)
+		return err_errno(err, errno, "control socket");
+	if (bind(c->listener, (struct sockaddr *)&addr, len) < 0 ||
+	    listen(c->listener, CONTROL_BACKLOG) < 0)
+		return err_errno(err, errno, "control socket @%s", name);
+	return 0;
+}
+
+static void control_close(struct control *c)
+{
+	if (c->listener >= 0)
+		close(c->listener);
+	if (c->stop >= 0)
+		close(c->stop);
+	free(c);
+}
+
+int control_new(struct control **out, struct fs *fs, const char *name,
+		struct err *err)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return err_nomem(err);
+	c->fs = fs;
+	c->listener = c->stop = -1;
+	r = control_listen(c, name, err);
+	if (r == 0) {
+		r = pthread_create(&c->thread, NULL, control_main, c);
+		if (r)
+			r = err_errno(err, r, "start the control thread");
+	}
+	if (r < 0) {
+		control_close(c);
+		return r;
+	}
+	*out = c;
+	return 0;
+}
+
+void control_free(struct control *c)
+{
+	static const uint64_t one = 1;
+
+	if (!c)
+		return;
+	if (write(c->stop, &one, sizeof(one)) != sizeof(one))
+		log_warn("control", "cannot stop: error=%d", errno);
+	pthread_join(c->thread, NULL);
+	control_close(c);
+}

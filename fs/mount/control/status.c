@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "fs/mount/control/status.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "backends/base/clock.h"
+#include "backends/base/encode.h"
+#include "backends/base/log.h"
+#include "fs/mount/fuse/xattr.h"
+
+/* Whatever the bytes are: what is not UTF-8 is shown escaped. */
+static json_t *text(const char *s)
+{
+	cleanup_buf struct buf shown = BUF_INIT;
+	json_t *value;
+
+	if (!s)
+		return json_null();
+	value = json_string(s);
+	if (value)
+		return value;
+	encode_printable(&shown, s, strlen(s), 4 * strlen(s) + 4);
+	return json_string(shown.data ? shown.data : "");
+}
+
+static json_t *date(int64_t seconds)
+{
+	char iso[CLOCK_ISO_MAX];
+
+	if (!seconds)
+		return json_null();
+	clock_format_iso(seconds, iso);
+	return json_string(iso);
+}
+
+static json_t *plain_uri(const char *uri)
+{
+	cleanup_buf struct buf plain = BUF_INIT;
+
+	if (!uri)
+		return json_null();
+	xattr_plain_uri(&plain, uri);
+	return text(plain.data ? plain.data : "");
+}
+
+static json_t *catalog_status(struct fs *fs, struct bucket *b)
+{
+	json_t *o = json_object();
+	struct catalog *known = view_known(fs_view(fs, b));
+	int64_t age = bucket_catalog_age_ms(b);
+	char problem[ERR_TEXT_MAX];
+	size_t versions = 0;
+
+	bucket_catalog_problem(b, problem, sizeof(problem));
+	for (size_t i = 0; known && i < known->n_datasets; i++)
+		versions += known->datasets[i].n_versions;
+	json_object_set_new(o, "age_ms",
+			    age < 0 ? json_null() : json_integer(age));
+	json_object_set_new(o, "stale", json_boolean(problem[0] != '\0'));
+	json_object_set_new(o, "problem", problem[0] ? text(problem) :
+						       json_null());
+	json_object_set_new(o, "datasets",
+			    known ? json_integer((json_int_t)known->n_datasets) :
+				    json_null());
+	json_object_set_new(o, "versions",
+			    known ? json_integer((json_int_t)versions) :
+				    json_null());
+	if (known)
+		catalog_put(known);
+	return o;
+}
+
+static json_t *bucket_status(struct fs *fs, struct bucket *b, bool is_owner)
+{
+	const struct settings_bucket *sb = bucket_settings(b);
+	json_t *o = json_object();
+
+	json_object_set_new(o, "name", text(bucket_name(b)));
+	json_object_set_new(o, "usable", json_boolean(!bucket_problem(b)));
+	json_object_set_new(o, "mode", text(sb->mode_text));
+	if (!is_owner)
+		return o;
+	json_object_set_new(o, "problem", text(bucket_problem(b)));
+	json_object_set_new(o, "dataset_path", plain_uri(sb->dataset_path));
+	json_object_set_new(o, "catalog_uri", plain_uri(sb->catalog));
+	json_object_set_new(o, "credential",
+			    text(sb->cred ? sb->cred->origin : NULL));
+	json_object_set_new(o, "catalog", catalog_status(fs, b));
+	return o;
+}
+
+static void add_open(void *arg, const struct slot_ref *ref)
+{
+	json_t *o = json_object();
+	struct tree_info info;
+
+	tree_info(ref->tree, &info);
+	json_object_set_new(o, "bucket", text(bucket_name(ref->bucket)));
+	json_object_set_new(o, "dataset", text(ref->ds->name));
+	json_object_set_new(o, "version", json_integer(ref->v->number));
+	json_object_set_new(o, "files", json_integer(info.n_files));
+	json_object_set_new(o, "size", json_integer((json_int_t)info.total_size));
+	json_object_set_new(o, "duplicates", json_integer(info.n_duplicates));
+	json_object_set_new(o, "clashes", json_integer(info.n_clashes));
+	json_object_set_new(o, "rejected", json_integer(info.n_rejected));
+	json_object_set_new(o, "repaired", json_integer(info.n_repaired));
+	json_object_set_new(o, "unreadable", json_integer(info.n_faults));
+	json_array_append_new(arg, o);
+}
+
+static json_t *cache_status(struct fs *fs)
+{
+	struct fetcher_stats s;
+	json_t *o = json_object();
+
+	fetcher_stats(fs->fetcher, &s);
+	json_object_set_new(o, "dir", text(fs->settings->cache_dir));
+	json_object_set_new(o, "hits", json_integer((json_int_t)s.hits));
+	json_object_set_new(o, "misses", json_integer((json_int_t)s.misses));
+	json_object_set_new(o, "bytes_served",
+			    json_integer((json_int_t)s.bytes_served));
+	json_object_set_new(o, "bytes_fetched",
+			    json_integer((json_int_t)s.bytes_fetched));
+	json_object_set_new(o, "bytes_cached",
+			    json_integer((json_int_t)s.cached_bytes));
+	json_object_set_new(o, "damaged", json_integer((json_int_t)s.bad_blobs));
+	json_object_set_new(o, "waiting", json_integer(s.waiting));
+	json_object_set_new(o, "in_flight", json_integer(s.in_flight));
+	return o;
+}
+
+static json_t *memory_status(struct fs *fs)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "used", json_integer((json_int_t)
+			    memory_budget_used(fs->budget)));
+	json_object_set_new(o, "limit", json_integer((json_int_t)
+			    memory_budget_limit(fs->budget)));
+	return o;
+}
+
+static json_t *last_problem(void)
+{
+	char line[ERR_TEXT_MAX];
+	long long when = log_last_problem(line, sizeof(line));
+	json_t *o;
+
+	if (!line[0])
+		return json_null();
+	o = json_object();
+	json_object_set_new(o, "time", date(when));
+	json_object_set_new(o, "text", text(line));
+	return o;
+}
+
+static void add_owner_part(struct fs *fs, json_t *doc)
+{
+	cleanup_buf struct buf building = BUF_INIT;
+	json_t *open = json_array();
+	struct slots_totals totals;
+
+	slots_totals(fs->slots, &totals);
+	json_object_set_new(doc, "config", text(fs->settings->path));
+	json_object_set_new(doc, "versions_seen", json_integer(totals.bound));
+	slots_each_open(fs->slots, add_open, open);
+	json_object_set_new(doc, "versions_open", open);
+	buckets_building(fs->buckets, &building);
+	json_object_set_new(doc, "building",
+			    building.len ? text(building.data) : json_null());
+	json_object_set_new(doc, "cache", cache_status(fs));
+	json_object_set_new(doc, "memory", memory_status(fs));
+	json_object_set_new(doc, "last_problem", last_problem());
+}
+
+int status_build(struct fs *fs, bool is_owner, struct buf *out,
+		 struct err *err)
+{
+	json_t *doc = json_object(), *buckets = json_array();
+	char *dumped;
+	int r;
+
+	for (size_t i = 0; i < buckets_count(fs->buckets); i++)
+		json_array_append_new(buckets,
+				      bucket_status(fs, buckets_at(fs->buckets,
+								   i),
+						    is_owner));
+	json_object_set_new(doc, "schema", json_string("datasetfs.status/1"));
+	json_object_set_new(doc, "version", json_string(PACKAGE_VERSION));
+	json_object_set_new(doc, "pid", json_integer(getpid()));
+	json_object_set_new(doc, "mountpoint", text(fs->mountpoint));
+	json_object_set_new(doc, "started", date(fs->started_s));
+	json_object_set_new(doc, "buckets", buckets);
+	if (is_owner)
+		add_owner_part(fs, doc);
+
+	dumped = json_dumps(doc, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	json_decref(doc);
+	if (!dumped)
+		return err_nomem(err);
+	r = buf_add(out, dumped, strlen(dumped), err);
+	free(dumped);
+	return r;
+}

@@ -343,7 +343,8 @@ static int find_point(struct run *run, struct err *err)
 	}
 	r = mountinfo_path(run->path, given, err);
 	if (r < 0)
-		return err_wrap(err, "mount point");
+		return r == -ENOENT ? point_missing(given, err) :
+				      err_wrap(err, "mount point");
 	return point_prepare(run->path, run->fs.options.nonempty, err);
 }
 
@@ -356,6 +357,9 @@ static int run_daemon(struct run *run, struct err *err)
 		return r < 0 ? r : 0;
 	log_init(LOG_TO_SYSLOG, log_enabled(LOG_LEVEL_DEBUG) ?
 				LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	/* So that no file system is kept busy; relative paths stay right. */
+	if (run->opt->settings->cache_dir[0] == '/' && chdir("/") < 0)
+		log_debug("mount", "chdir failed: error=%d", errno);
 	r = run_mount(run, err);
 	if (r < 0) {
 		daemon_failed(&run->link, err);

@@ -132,7 +132,11 @@ static int read_answer(int fd, const struct mountinfo *m, struct buf *out,
 		if (r < 0)
 			return r;
 	}
-	return out->len > before ? 0 : late(m, err);
+	if (out->len > before)
+		return 0;
+	return err_set(err, ERR_AUTH, EACCES,
+		       "the datasetfs of %s tells its status to its owner only",
+		       m->point);
 }
 
 int mount_status_fetch(const char *mountpoint, struct buf *out,

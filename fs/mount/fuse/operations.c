@@ -38,6 +38,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ |
 				  FUSE_CAP_SPLICE_WRITE |
 				  FUSE_CAP_SPLICE_MOVE);
+	/* The kernel waits for asynchronous direct reads without end. */
+	conn->want &= ~(unsigned)FUSE_CAP_ASYNC_DIO;
 	/* Names come with attributes: what is listed is opened next. */
 	conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
 	/* Pages are taken back by name, never because a time changed. */

@@ -159,10 +159,12 @@ void read_file(fuse_req_t req, uint64_t nodeid, size_t size, off_t off)
 void read_blob_is_bad(void *arg, const struct blob_id *id)
 {
 	struct fs *fs = arg;
-	uint64_t nodes[SERVED_NODES_MAX];
-	size_t n = served_nodes(fs->served, id, nodes);
+	size_t n;
+	cleanup_free uint64_t *nodes = served_nodes(fs->served, id, &n);
 
-	for (size_t i = 0; i < n && fs->invalidate; i++) {
+	if (n && !nodes)
+		log_error("mount", "pages of damaged content stay: no memory");
+	for (size_t i = 0; i < n && nodes && fs->invalidate; i++) {
 		log_error("mount", "content that was read is damaged, its pages are dropped: node=%llx",
 			  (unsigned long long)nodes[i]);
 		invalidate_node(fs->invalidate, nodes[i]);

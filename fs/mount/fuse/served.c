@@ -106,7 +106,7 @@ void served_note(struct served *s, const struct blob_id *id, uint64_t nodeid)
 			s->has_warned |= warn;
 			e = served_find(s->entries, s->cap, id, nodeid);
 		}
-		/* Without memory the last free places stay free. */
+		/* Without memory for more one place stays free, to stop at. */
 		if (s->n < s->cap - 1) {
 			e->id = *id;
 			e->nodeid = nodeid;
@@ -119,17 +119,21 @@ void served_note(struct served *s, const struct blob_id *id, uint64_t nodeid)
 			 SERVED_MAX / 4 * 3);
 }
 
-size_t served_nodes(struct served *s, const struct blob_id *id,
-		    uint64_t nodes[SERVED_NODES_MAX])
+uint64_t *served_nodes(struct served *s, const struct blob_id *id, size_t *n)
 {
-	size_t n = 0, i;
+	uint64_t *nodes = NULL;
+	size_t first, filled = 0;
 
+	*n = 0;
 	lock_take(&s->lock);
-	i = id->lo & (s->cap - 1);
-	for (; s->entries[i].nodeid && n < SERVED_NODES_MAX;
-	     i = (i + 1) & (s->cap - 1))
+	first = id->lo & (s->cap - 1);
+	for (size_t i = first; s->entries[i].nodeid; i = (i + 1) & (s->cap - 1))
+		*n += is_id(&s->entries[i], id);
+	if (*n)
+		nodes = malloc(*n * sizeof(*nodes));
+	for (size_t i = first; nodes && filled < *n; i = (i + 1) & (s->cap - 1))
 		if (is_id(&s->entries[i], id))
-			nodes[n++] = s->entries[i].nodeid;
+			nodes[filled++] = s->entries[i].nodeid;
 	lock_drop(&s->lock);
-	return n;
+	return nodes;
 }

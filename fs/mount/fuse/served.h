@@ -19,9 +19,11 @@ void served_free(struct served *served);
 
 void served_note(struct served *served, const struct blob_id *id,
 		 uint64_t nodeid);
-/* The nodes of that blob, as many as fit. */
-#define SERVED_NODES_MAX 64
-size_t served_nodes(struct served *served, const struct blob_id *id,
-		    uint64_t nodes[SERVED_NODES_MAX]);
+/*
+ * The nodes of that blob, *n of them; the caller frees.  NULL where there are
+ * none; *n is not 0 then where memory is lacking.
+ */
+uint64_t *served_nodes(struct served *served, const struct blob_id *id,
+		       size_t *n) MUST_CHECK;
 
 #endif

@@ -22,7 +22,7 @@ static const struct version *tag_target(const struct dataset *ds,
 {
 	uint32_t number = reference_version_number(tag->name);
 
-	if (!tag->name[0])
+	if (!reference_is_name(tag->name, strlen(tag->name)))
 		return NULL;
 	/* A version number wins over a tag of the same digits. */
 	if (number && listing_ready(ds, number))

@@ -181,6 +181,13 @@ static int check_empty(const char *path, struct err *err)
 	return 0;
 }
 
+int point_missing(const char *path, struct err *err)
+{
+	return err_set(err, ERR_MISSING, ENOENT,
+		       "mount point %s: there is no such directory; make it with: mkdir -p %s",
+		       path, path);
+}
+
 int point_prepare(const char *path, bool nonempty, struct err *err)
 {
 	cleanup_free struct mountinfo *m = malloc(sizeof(*m));
@@ -195,9 +202,7 @@ int point_prepare(const char *path, bool nonempty, struct err *err)
 		return r;
 	if (stat(path, &st) < 0) {
 		if (errno == ENOENT)
-			return err_set(err, ERR_MISSING, ENOENT,
-				       "mount point %s: there is no such directory; make it with: mkdir -p %s",
-				       path, path);
+			return point_missing(path, err);
 		return err_errno(err, errno, "mount point %s", path);
 	}
 	if (!S_ISDIR(st.st_mode))

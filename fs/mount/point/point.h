@@ -20,6 +20,9 @@ int point_fd(const char *mountpoint);
 int point_prepare(const char *path, bool nonempty, struct err *err)
 	MUST_CHECK;
 
+/* -ENOENT (ERR_MISSING), with what to do. */
+int point_missing(const char *path, struct err *err);
+
 /*
  * One attempt: umount(2), or fusermount3 without the privilege.  ERR_CONFLICT
  * -EBUSY names the holders; ERR_AUTH -EPERM: another user's.

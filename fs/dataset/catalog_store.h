@@ -37,12 +37,28 @@ int catalog_store_load_local(struct catalog_store *store, struct catalog **out,
 			     struct err *err) MUST_CHECK;
 
 /*
+ * The bytes of a record as the last load saw it, confirmed or not; key is
+ * below ".datasetfs/catalog/".  NULL where there is none.  Borrowed until the
+ * next load.
+ */
+const char *catalog_store_record(const struct catalog_store *store,
+				 const char *key, size_t *len);
+
+/*
  * Writing, as the import needs it.  All are idempotent: -EEXIST (ERR_CONFLICT)
  * only where other content stands there.  bytes are the record's JSON.
  */
 int catalog_store_init(struct catalog_store *store, int64_t deadline_ms,
 		       struct err *err) MUST_CHECK;	/* format.json */
 int catalog_store_create_name(struct catalog_store *store, const char *name,
+			      const char *dataset_id, int64_t deadline_ms,
+			      struct err *err) MUST_CHECK;
+/*
+ * A name that its dataset's head does not confirm is replaced.  -EEXIST
+ * (ERR_CONFLICT): it belongs to another dataset, which the text names.
+ * delete: only while it still names dataset_id; a name of another is left.
+ */
+int catalog_store_delete_name(struct catalog_store *store, const char *name,
 			      const char *dataset_id, int64_t deadline_ms,
 			      struct err *err) MUST_CHECK;
 int catalog_store_create_version(struct catalog_store *store,

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "backends/base/clock.h"
+#include "fs/dataset/import_impl.h"
+
+const char *import_action_name(enum import_action action)
+{
+	static const char *const names[] = {
+		[IMPORT_ADDED] = "added",
+		[IMPORT_UPDATED] = "updated",
+		[IMPORT_UNCHANGED] = "unchanged",
+		[IMPORT_SKIPPED] = "skipped",
+		[IMPORT_REFUSED] = "refused",
+	};
+
+	return names[action];
+}
+
+/* --- report ----------------------------------------------------------- */
+
+int import_report_add(struct import_report *report, enum import_action action,
+		      const struct import_dataset *ds, uint32_t version,
+		      struct err *err, const char *fmt, ...)
+{
+	struct import_line line = {
+		.action = action,
+		.dataset = ds->name,
+		.id = ds->id,
+		.is_collection = ds->is_collection,
+		.version = version,
+	};
+	va_list ap;
+	int r;
+
+	/* Room doubles whenever the count is a power of two. */
+	if ((report->n_lines & (report->n_lines - 1)) == 0) {
+		size_t cap = report->n_lines ? report->n_lines * 2 : 1;
+		struct import_line *at;
+
+		at = reallocarray(report->lines, cap, sizeof(*at));
+		if (!at)
+			return err_nomem(err);
+		report->lines = at;
+	}
+	va_start(ap, fmt);
+	r = vasprintf(&line.text, fmt, ap);
+	va_end(ap);
+	if (r < 0)
+		return err_nomem(err);
+	report->lines[report->n_lines++] = line;
+	if (version)
+		report->versions[action]++;
+	else
+		report->datasets[action]++;
+	return 0;
+}
+
+void import_report_release(struct import_report *report)
+{
+	for (size_t i = 0; i < report->n_lines; i++)
+		free(report->lines[i].text);
+	free(report->lines);
+	memset(report, 0, sizeof(*report));
+}
+
+static int line_compare(const void *a, const void *b)
+{
+	const struct import_line *x = a, *y = b;
+	int order = strcmp(x->dataset, y->dataset);
+
+	if (order == 0)
+		order = strcmp(x->id, y->id);
+	return order ? order : (x->version > y->version) -
+			       (x->version < y->version);
+}
+
+void import_report_print(const struct import_report *report, bool verbose,
+			 struct buf *out)
+{
+	for (size_t i = 0; i < report->n_lines; i++) {
+		const struct import_line *line = &report->lines[i];
+
+		if (line->action == IMPORT_UNCHANGED && !verbose)
+			continue;
+		buf_printf(out, "%-9s  %s", import_action_name(line->action),
+			   line->dataset);
+		if (line->version)
+			buf_printf(out, ":%u", line->version);
+		else if (line->is_collection)
+			buf_str(out, " (collection)");
+		if (*line->text)
+			buf_printf(out, "  %s", line->text);
+		buf_char(out, '\n');
+	}
+}
+
+/* --- writing ---------------------------------------------------------- */
+
+static int64_t deadline(const struct import *im)
+{
+	int64_t ms = im->opt->timeout_ms;
+
+	return clock_ms() + (ms > 0 ? ms : IMPORT_TIMEOUT_MS);
+}
+
+static int write_versions(struct import *im, const struct plan *plan,
+			  bool ready, struct err *err)
+{
+	for (size_t i = 0; i < plan->n_versions; i++) {
+		const struct plan_version *pv = &plan->versions[i];
+		cleanup_buf struct buf bytes = BUF_INIT;
+		int r;
+
+		if (!pv->is_new || (pv->v->status == VERSION_READY) != ready)
+			continue;
+		r = import_version_bytes(&bytes, plan->ds, pv->v, err);
+		if (r == 0)
+			r = catalog_store_create_version(
+				im->store, plan->ds->id, pv->v->number,
+				bytes.data, bytes.len, deadline(im), err);
+		if (r < 0)
+			return err_wrap(err, "%s:%u", plan->ds->name,
+					pv->v->number);
+	}
+	return 0;
+}
+
+struct head_change {
+	const struct plan *plan;
+	const char *name;
+	const char *renaming;
+	bool adopt;
+};
+
+static int head_change(void *arg, const void *bytes, size_t len,
+		       struct buf *out, struct err *err)
+{
+	const struct head_change *change = arg;
+
+	return import_head(out, change->plan, change->name, change->renaming,
+			   change->adopt, bytes, len, NULL, err);
+}
+
+static int write_head(struct import *im, const struct plan *plan,
+		      const char *name, const char *renaming, struct err *err)
+{
+	struct head_change change = {
+		.plan = plan,
+		.name = name,
+		.renaming = renaming,
+		.adopt = im->opt->adopt,
+	};
+	int r;
+
+	r = catalog_store_update_head(im->store, plan->ds->id, head_change,
+				      &change, deadline(im), err);
+	return r < 0 ? err_wrap(err, "%s", plan->ds->name) : 0;
+}
+
+/*
+ * Ready versions, then the head with the state of all, then those that the
+ * head hides: no moment shows what OSMO does not.
+ */
+static int write_content(struct import *im, const struct plan *plan,
+			 struct err *err)
+{
+	const char *name = plan->rename_from ? plan->rename_from :
+					       plan->ds->name;
+	int r;
+
+	r = write_versions(im, plan, true, err);
+	if (r == 0 && (plan->has_head_change || plan->rename_from))
+		r = write_head(im, plan, name,
+			       plan->rename_from ? plan->ds->name : NULL, err);
+	if (r == 0)
+		r = write_versions(im, plan, false, err);
+	return r;
+}
+
+/* 1: the name is still another's, which may give it up later. */
+static int write_name(struct import *im, struct plan *plan, bool last,
+		      struct err *err)
+{
+	const struct import_dataset *ds = plan->ds;
+	int r;
+
+	if (plan->needs_name) {
+		r = catalog_store_create_name(im->store, ds->name, ds->id,
+					      deadline(im), err);
+		if (r < 0 && err->class == ERR_CONFLICT && !last) {
+			err_clear(err);
+			return 1;
+		}
+		if (r < 0)
+			return err_wrap(err, "%s", ds->name);
+	}
+	plan->is_done = true;
+	if (!plan->rename_from)
+		return 0;
+	r = write_head(im, plan, ds->name, NULL, err);
+	if (r == 0)
+		r = catalog_store_delete_name(im->store, plan->rename_from,
+					      ds->id, deadline(im), err);
+	return r;
+}
+
+/* Whoever waits for a name that another one gives up comes after it. */
+static int write_names(struct import *im, struct err *err)
+{
+	bool is_progress = true, is_open = true;
+	int r;
+
+	for (bool last = false; is_open; last = !is_progress) {
+		is_open = false;
+		is_progress = false;
+		for (size_t i = 0; i < im->n_plans; i++) {
+			struct plan *plan = &im->plans[i];
+
+			if (plan->is_left_alone || plan->is_done)
+				continue;
+			r = write_name(im, plan, last, err);
+			if (r < 0)
+				return r;
+			is_open |= r == 1;
+			is_progress |= r == 0;
+		}
+	}
+	return 0;
+}
+
+int import_write(struct import *im, struct err *err)
+{
+	int r;
+
+	r = catalog_store_init(im->store, deadline(im), err);
+	for (size_t i = 0; i < im->n_plans && r == 0; i++)
+		if (!im->plans[i].is_left_alone)
+			r = write_content(im, &im->plans[i], err);
+	return r < 0 ? r : write_names(im, err);
+}
+
+static bool has_work(const struct import *im)
+{
+	const struct import_report *report = im->report;
+
+	for (size_t i = 0; i < im->n_plans; i++)
+		if (!im->plans[i].is_left_alone && (im->plans[i].needs_name ||
+						    im->plans[i].rename_from))
+			return true;
+	return report->datasets[IMPORT_ADDED] > 0 ||
+	       report->datasets[IMPORT_UPDATED] > 0 ||
+	       report->versions[IMPORT_ADDED] > 0;
+}
+
+static void import_release(struct import *im)
+{
+	for (size_t i = 0; i < im->n_plans; i++) {
+		free(im->plans[i].rename_from);
+		free(im->plans[i].versions);
+	}
+	free(im->plans);
+}
+
+int import_apply(struct catalog_store *store, const struct import_source *src,
+		 const struct import_options *opt,
+		 struct import_report *report, struct err *err)
+{
+	struct import im = {
+		.store = store,
+		.src = src,
+		.opt = opt,
+		.report = report,
+	};
+	cleanup_catalog struct catalog *now = NULL;
+	size_t n_refused;
+	int r;
+
+	r = catalog_store_load(store, &now, deadline(&im), err);
+	if (r == 0)
+		r = import_plan(&im, err);
+	if (report->n_lines > 0)
+		qsort(report->lines, report->n_lines, sizeof(*report->lines),
+		      line_compare);
+	n_refused = report->datasets[IMPORT_REFUSED] +
+		    report->versions[IMPORT_REFUSED];
+	if (r == 0 && n_refused > 0)
+		r = err_set(err, ERR_CONFLICT, EEXIST,
+			    "%zu refused, so nothing was changed", n_refused);
+	if (r == 0 && !opt->dry_run && has_work(&im))
+		r = import_write(&im, err);
+	import_release(&im);
+	return r;
+}

@@ -46,7 +46,7 @@ struct tree_entry {
 	uint32_t n_dirs;	/* of the children: for st_nlink */
 	/* files */
 	enum tree_fault fault;
-	bool is_hashed;		/* in the hash location, named by its etag: the
+	bool is_hashed;		/* named by its etag in a hash location: the
 				   server's own ETag is another */
 	uint8_t md5[16];	/* when has_md5 */
 	bool has_md5;		/* false for is_hashed: a blob that was migrated,

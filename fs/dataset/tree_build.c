@@ -45,6 +45,26 @@ struct tree_build {
 	uint32_t n_rejected, n_repaired;
 };
 
+/* Its own prefix has a place however many others come before it. */
+static int keep_hash_location(struct tree_build *b, const char *location,
+			      struct err *err)
+{
+	cleanup_buf struct buf any = BUF_INIT;
+	struct tree_source_form form;
+	size_t len = strlen(location);
+
+	while (len && location[len - 1] == '/')
+		len--;
+	b->hash_location = strndup(location, len);
+	b->hash_location_len = len;
+	buf_bytes(&any, location, len);
+	buf_str(&any, "/x");
+	if (!b->hash_location || buf_failed(&any))
+		return err_nomem(err);
+	return tree_prefixes_split(&b->prefixes, &form, any.data, any.len, "",
+				   0, err);
+}
+
 static int build_init(struct tree_build *b,
 		      const struct tree_build_options *opt, struct err *err)
 {
@@ -57,17 +77,9 @@ static int build_init(struct tree_build *b,
 	b->known = calloc(KNOWN_DIRS, sizeof(*b->known));
 	if (!b->name || !b->label || !b->known)
 		return err_nomem(err);
-	if (opt->hash_location && opt->hash_location[0]) {
-		size_t len = strlen(opt->hash_location);
-
-		while (len && opt->hash_location[len - 1] == '/')
-			len--;
-		b->hash_location = strndup(opt->hash_location, len);
-		b->hash_location_len = len;
-		if (!b->hash_location)
-			return err_nomem(err);
-	}
 	r = tree_prefixes_init(&b->prefixes, err);
+	if (r == 0 && opt->hash_location && opt->hash_location[0])
+		r = keep_hash_location(b, opt->hash_location, err);
 	return r < 0 ? r : record_sort_new(&b->sort, b->dirfd,
 					   TREE_BUILD_MEMORY, err);
 }
@@ -191,59 +203,82 @@ static int add_parents(struct tree_build *b, const uint8_t *parent, size_t len,
 
 /* ---- files ---- */
 
-static bool in_hash_location(const struct tree_build *b,
-			     const struct tree_source_form *form)
+/* What tree_build_add() was given. */
+struct tree_file {
+	const char *source, *etag;
+	size_t source_len, etag_len;
+	uint64_t size;
+	enum tree_fault fault;
+};
+
+/*
+ * Whether the content must hash to the etag.  In the version's own location
+ * always: what OSMO put there it named so.  In another one, of another dataset
+ * or of before the bucket was moved, where the etag has the form: one that came
+ * from a store's listing would be the validator of that object as well.
+ */
+static bool is_hashed(const struct tree_build *b, const struct tree_file *f,
+		      uint32_t parts)
 {
 	static const char usual[] = "/hashes";
-	const struct tree_prefix *p = &b->prefixes.all[form->prefix];
 	const size_t n = sizeof(usual) - 1;
+	size_t len;
 
-	if (!(form->flags & TREE_F_SOURCE_ETAG))
+	if (!tree_source_is_etag(f->source, f->source_len, f->etag,
+				 f->etag_len))
 		return false;
-	if (b->hash_location)
-		return tree_prefixes_equal(&b->prefixes, form->prefix,
-					   b->hash_location,
-					   b->hash_location_len);
-	return p->len >= n &&
-	       memcmp(b->prefixes.bytes.data + p->at + p->len - n, usual, n) ==
-		       0;
+	len = f->source_len - f->etag_len - 1;
+	if (b->hash_location && len == b->hash_location_len &&
+	    memcmp(f->source, b->hash_location, len) == 0)
+		return true;
+	return osmo_etag_fits(parts, f->size) && len >= n &&
+	       memcmp(f->source + len - n, usual, n) == 0;
 }
 
 /* The payload of a file's record: *len bytes. */
 static void encode_file(const struct tree_build *b, uint8_t *p, size_t *len,
-			const struct tree_source_form *form, uint64_t size,
-			const char *etag, size_t etag_len,
-			enum tree_fault fault)
+			const struct tree_source_form *form,
+			const struct tree_file *f)
 {
 	struct osmo_etag parsed = { .parts = 0 };
 	uint8_t flags = form->flags;
 	size_t n = TREE_P_HEAP;
 
-	if (osmo_etag_parse(&parsed, etag, etag_len)) {
+	if (osmo_etag_parse(&parsed, f->etag, f->etag_len))
 		flags |= TREE_F_MD5;
-		if (in_hash_location(b, form))
-			flags |= TREE_F_HASHED;
-	} else {
+	else
 		memset(&parsed, 0, sizeof(parsed));
-	}
-	if (etag_len && !parsed.is_canonical)
+	if (is_hashed(b, f, flags & TREE_F_MD5 ? parsed.parts : UINT32_MAX))
+		flags |= TREE_F_HASHED;
+	if (f->etag_len && !parsed.is_canonical)
 		flags |= TREE_F_ETAG_TEXT;
-	put_le64(p + TREE_P_SIZE, size);
+	put_le64(p + TREE_P_SIZE, f->size);
 	memcpy(p + TREE_P_MD5, parsed.md5, MD5_SIZE);
 	put_le32(p + TREE_P_MD5 + MD5_SIZE, parsed.parts);
 	put_le16(p + TREE_P_PREFIX, form->prefix);
 	p[TREE_P_FLAGS] = flags;
-	p[TREE_P_FLAGS + 1] = (uint8_t)fault;
+	p[TREE_P_FLAGS + 1] = (uint8_t)(f->fault == TREE_OK &&
+					!form->is_readable ?
+					TREE_FAULT_SOURCE : f->fault);
 	put_le16(p + TREE_P_SOURCE_LEN, (uint16_t)form->text_len);
 	if (form->text_len)
 		memcpy(p + n, form->text, form->text_len);
 	n += form->text_len;
 	if (flags & TREE_F_ETAG_TEXT) {
-		put_le16(p + n, (uint16_t)etag_len);
-		memcpy(p + n + 2, etag, etag_len);
-		n += 2 + etag_len;
+		put_le16(p + n, (uint16_t)f->etag_len);
+		memcpy(p + n + 2, f->etag, f->etag_len);
+		n += 2 + f->etag_len;
 	}
 	*len = n;
+}
+
+static const char *check_file(const struct tree_file *f)
+{
+	if (f->size > INT64_MAX)
+		return "size over 2^63";
+	if (f->source_len > TEXT_MAX || f->etag_len > TEXT_MAX)
+		return "source or etag over 16384 bytes";
+	return NULL;
 }
 
 int tree_build_add(struct tree_build *b, const char *path, size_t path_len,
@@ -251,6 +286,8 @@ int tree_build_add(struct tree_build *b, const char *path, size_t path_len,
 		   const char *etag, size_t etag_len, enum tree_fault fault,
 		   struct err *err)
 {
+	const struct tree_file f = { source, etag, source_len, etag_len, size,
+				     fault };
 	uint8_t payload[TREE_P_HEAP + 2 * TEXT_MAX + 2];
 	uint8_t key[TREE_KEY_MAX];
 	struct tree_source_form form;
@@ -260,10 +297,8 @@ int tree_build_add(struct tree_build *b, const char *path, size_t path_len,
 	const char *why = tree_path_key(key, &key_len, &name_at, path, path_len);
 	int r;
 
-	if (!why && size > INT64_MAX)
-		why = "size over 2^63";
-	if (!why && (source_len > TEXT_MAX || etag_len > TEXT_MAX))
-		why = "source or etag over 16384 bytes";
+	if (!why)
+		why = check_file(&f);
 	if (why) {
 		reject(b, path, path_len, why);
 		return 0;
@@ -274,9 +309,7 @@ int tree_build_add(struct tree_build *b, const char *path, size_t path_len,
 		r = add_parents(b, key, name_at - 1, err);
 	if (r < 0)
 		return r;
-	if (fault == TREE_OK && !form.is_readable)
-		fault = TREE_FAULT_SOURCE;
-	encode_file(b, payload, &len, &form, size, etag, etag_len, fault);
+	encode_file(b, payload, &len, &form, &f);
 	rec.key_len = (uint16_t)key_len;
 	rec.payload_len = (uint16_t)len;
 	return record_sort_add(b->sort, &rec, err);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backends/backend_sync.h"
 #include "backends/base/digest.h"
@@ -12,11 +13,12 @@
 #include "fs/dataset/buckets_impl.h"
 #include "fs/dataset/manifest_source.h"
 #include "fs/dataset/osmo_manifest.h"
+#include "fs/dataset/osmo_repair_queue.h"
 
 #define LOG "tree"
 
 /* Raised whenever the same record must give another tree. */
-#define VERSION_TREE_RULES 1
+#define VERSION_TREE_RULES 2
 #define LEGACY_PAGE_TIMEOUT_MS 60000
 
 void version_tree_identity(const struct bucket *b, const struct dataset *ds,
@@ -40,9 +42,7 @@ void version_tree_identity(const struct bucket *b, const struct dataset *ds,
 static int add_osmo_entry(void *arg, const struct osmo_entry *e,
 			  struct err *err)
 {
-	return tree_build_add(arg, e->relative_path, e->relative_path_len,
-			      e->storage_path, e->storage_path_len, e->size,
-			      e->etag, e->etag_len, TREE_OK, err);
+	return osmo_repair_queue_add(arg, e, err);
 }
 
 static int feed_manifest(void *arg, const void *bytes, size_t len,
@@ -51,9 +51,16 @@ static int feed_manifest(void *arg, const void *bytes, size_t len,
 	return osmo_manifest_feed(arg, bytes, len, err);
 }
 
-static int build_osmo(struct bucket *b, const struct version *v,
-		      struct tree_build *build,
-		      struct version_tree_progress *progress, struct err *err)
+static int locate(void *arg, const char *uri, struct backend **backend,
+		  const char **key, struct err *err)
+{
+	return bucket_locate(arg, uri, backend, key, err);
+}
+
+static int read_manifest(struct bucket *b, const struct version *v,
+			 struct osmo_repair_queue *queue,
+			 struct version_tree_progress *progress,
+			 struct err *err)
 {
 	struct osmo_manifest *manifest = NULL;
 	struct backend *backend;
@@ -62,8 +69,8 @@ static int build_osmo(struct bucket *b, const struct version *v,
 
 	r = bucket_locate(b, v->manifest_uri, &backend, &key, err);
 	if (r < 0)
-		return err_wrap(err, "manifest %s", v->manifest_uri);
-	r = osmo_manifest_new(&manifest, add_osmo_entry, build, err);
+		return r;
+	r = osmo_manifest_new(&manifest, add_osmo_entry, queue, err);
 	if (r < 0)
 		return r;
 	r = manifest_source_read(backend, key, feed_manifest, manifest,
@@ -72,9 +79,32 @@ static int build_osmo(struct bucket *b, const struct version *v,
 	if (r == 0)
 		r = osmo_manifest_finish(manifest, err);
 	osmo_manifest_free(manifest);
+	return r;
+}
+
+/* *unchecked: entries whose repair has to wait for their store. */
+static int build_osmo(struct bucket *b, const struct version *v,
+		      struct tree_build *build, const char *label,
+		      struct version_tree_progress *progress,
+		      uint64_t *unchecked, struct err *err)
+{
+	const struct osmo_repair_options opt = {
+		.build = build,
+		.label = label,
+		.locate = locate,
+		.locate_arg = b,
+	};
+	struct osmo_repair_queue *queue = NULL;
+	int r = osmo_repair_queue_new(&queue, &opt, err);
+
 	if (r < 0)
-		return err_wrap(err, "manifest %s", v->manifest_uri);
-	return 0;
+		return r;
+	r = read_manifest(b, v, queue, progress, err);
+	if (r == 0)
+		r = osmo_repair_queue_finish(queue, err);
+	*unchecked = osmo_repair_queue_unchecked(queue);
+	osmo_repair_queue_free(queue);
+	return r < 0 ? err_wrap(err, "manifest %s", v->manifest_uri) : 0;
 }
 
 struct legacy {
@@ -141,6 +171,7 @@ int version_tree_build(struct bucket *b, const struct dataset *ds,
 {
 	struct tree_build *build = NULL;
 	struct tree_info info;
+	uint64_t unchecked = 0;
 	int r;
 
 	(void)ds;
@@ -151,7 +182,8 @@ int version_tree_build(struct bucket *b, const struct dataset *ds,
 	case VERSION_EMPTY:
 		break;
 	case VERSION_OSMO:
-		r = build_osmo(b, v, build, progress, err);
+		r = build_osmo(b, v, build, opt->label, progress, &unchecked,
+			       err);
 		break;
 	case VERSION_LEGACY:
 		r = build_legacy(b, v, build, err);
@@ -163,6 +195,12 @@ int version_tree_build(struct bucket *b, const struct dataset *ds,
 	if (r < 0)
 		return r;
 
+	if (unchecked) {
+		/* Good while it is open; the next start asks again. */
+		(void)unlinkat(opt->dirfd, opt->name, 0);
+		log_warn(LOG, "a store did not answer, damaged entries are not repaired: version=%s entries=%llu",
+			 opt->label, (unsigned long long)unchecked);
+	}
 	tree_info(*out, &info);
 	log_info(LOG, "expanded: version=%s files=%u directories=%u duplicates=%u clashes=%u rejected=%u repaired=%u faults=%u",
 		 opt->label, info.n_files, info.n_dirs, info.n_duplicates,

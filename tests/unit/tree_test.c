@@ -349,7 +349,10 @@ Test(tree, only_own_blobs_are_hashed_and_only_osmo_parts_verify)
 	add_from(b, "own-big", HASHES "/" MD5_A "-2", big, MD5_A "-2");
 	add_from(b, "migrated", HASHES "/" MD5_A, big, MD5_A);
 	add_from(b, "migrated-parts", HASHES "/" MD5_A "-9", big, MD5_A "-9");
+	add_from(b, "migrated-azure", HASHES "/0x8D", 10, "0x8D");
 	add_from(b, "elsewhere", "s3://b/p/OTHER/hashes/" MD5_A, 10, MD5_A);
+	add_from(b, "elsewhere-parts", "s3://b/p/OTHER/hashes/" MD5_A "-9", big,
+		 MD5_A "-9");
 	add_from(b, "foreign", "s3://b/k", 10, MD5_B);
 	add_from(b, "opaque", "s3://b/k", 10, "0x8D");
 	t = finish(b);
@@ -362,12 +365,47 @@ Test(tree, only_own_blobs_are_hashed_and_only_osmo_parts_verify)
 	cr_expect(e.is_hashed && !e.has_md5);
 	look(t, "migrated-parts", &e);
 	cr_expect(e.is_hashed && !e.has_md5 && e.parts == 9);
+	look(t, "migrated-azure", &e);
+	cr_expect(e.is_hashed && !e.has_md5);
 	look(t, "elsewhere", &e);
-	cr_expect(!e.is_hashed && e.has_md5);
+	cr_expect(e.is_hashed && e.has_md5);
+	look(t, "elsewhere-parts", &e);
+	cr_expect(!e.is_hashed && e.has_md5 && e.parts == 9);
 	look(t, "foreign", &e);
 	cr_expect(!e.is_hashed && e.has_md5);
 	look(t, "opaque", &e);
 	cr_expect(!e.is_hashed && !e.has_md5);
+	tree_put(t);
+}
+
+/* There is room for TREE_PREFIXES_MAX of 4096. */
+Test(tree, more_prefixes_than_fit_change_nothing)
+{
+	const unsigned n = 5000;
+	struct tree_build *b = begin();
+	char path[64], source[64];
+	struct tree_entry e;
+	struct tree *t;
+
+	for (unsigned i = 0; i < n; i++) {
+		(void)snprintf(path, sizeof(path), "%u", i);
+		(void)snprintf(source, sizeof(source), "s3://f/%u/x", i);
+		add_from(b, path, source, 1, "");
+	}
+	add_from(b, "own", HASHES "/" MD5_A, 10, MD5_A);
+	add_from(b, "other", "s3://g/hashes/" MD5_A, 10, MD5_A);
+	t = finish(b);
+	for (unsigned i = 0; i < n; i += 7) {
+		(void)snprintf(path, sizeof(path), "%u", i);
+		(void)snprintf(source, sizeof(source), "s3://f/%u/x", i);
+		expect_source(t, path, source, "");
+	}
+	expect_source(t, "own", HASHES "/" MD5_A, MD5_A);
+	look(t, "own", &e);
+	cr_expect(e.is_hashed);
+	expect_source(t, "other", "s3://g/hashes/" MD5_A, MD5_A);
+	look(t, "other", &e);
+	cr_expect(e.is_hashed);
 	tree_put(t);
 }
 
@@ -378,6 +416,8 @@ Test(tree, what_cannot_be_read_says_so)
 	struct tree_entry e;
 	struct tree *t;
 
+	add_from(b, "dots", "file:///srv/..", 1, "");
+	add_from(b, "good-file", "file:///srv/k", 1, "");
 	add_from(b, "scheme", "ftp://b/k", 1, "");
 	add_from(b, "none", "", 1, "");
 	add_from(b, "no-key", "s3://b", 1, "");
@@ -386,6 +426,10 @@ Test(tree, what_cannot_be_read_says_so)
 				    TREE_FAULT_MISSING, &err), 0);
 	tree_build_count_repaired(b);
 	t = finish(b);
+	look(t, "dots", &e);
+	cr_expect_eq(e.fault, TREE_FAULT_SOURCE);
+	look(t, "good-file", &e);
+	cr_expect_eq(e.fault, TREE_OK);
 	look(t, "scheme", &e);
 	cr_expect_eq(e.fault, TREE_FAULT_SOURCE);
 	look(t, "none", &e);
@@ -396,7 +440,7 @@ Test(tree, what_cannot_be_read_says_so)
 	cr_expect_eq(e.fault, TREE_FAULT_MISSING);
 	look(t, "good", &e);
 	cr_expect_eq(e.fault, TREE_OK);
-	cr_expect_eq(info_of(t).n_faults, 4);
+	cr_expect_eq(info_of(t).n_faults, 5);
 	cr_expect_eq(info_of(t).n_repaired, 1);
 	tree_put(t);
 }

@@ -104,14 +104,19 @@ static uint32_t intern(struct tree_prefixes *p, const char *source,
 	return i;
 }
 
+bool tree_source_is_etag(const char *source, size_t source_len,
+			 const char *etag, size_t etag_len)
+{
+	return etag_len > 0 && source_len > etag_len &&
+	       source[source_len - etag_len - 1] == '/' &&
+	       memcmp(source + source_len - etag_len, etag, etag_len) == 0;
+}
+
 int tree_prefixes_split(struct tree_prefixes *p, struct tree_source_form *out,
 			const char *source, size_t source_len,
 			const char *etag, size_t etag_len, struct err *err)
 {
-	bool is_etag = etag_len > 0 && source_len > etag_len &&
-		       source[source_len - etag_len - 1] == '/' &&
-		       memcmp(source + source_len - etag_len, etag,
-			      etag_len) == 0;
+	bool is_etag = tree_source_is_etag(source, source_len, etag, etag_len);
 	const char *slash = is_etag ? source + source_len - etag_len - 1 :
 			    source_len ? memrchr(source, '/', source_len) :
 					 NULL;
@@ -121,8 +126,10 @@ int tree_prefixes_split(struct tree_prefixes *p, struct tree_source_form *out,
 					  .text_len = source_len };
 	if (source_len > UINT16_MAX)
 		return err_set(err, ERR_USAGE, EFBIG, "a source is too long");
-	/* A tail that is empty, or holds NUL, says nothing of its neighbours. */
+	/* A tail that is empty, or "..", or holds NUL, says nothing of its
+	   neighbours. */
 	if (!slash || slash == source + source_len - 1 ||
+	    (source_len >= 3 && memcmp(source + source_len - 3, "/..", 3) == 0) ||
 	    memchr(source, '\0', source_len)) {
 		out->is_readable = is_readable(source, source_len);
 		return 0;

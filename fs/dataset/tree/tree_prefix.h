@@ -36,6 +36,10 @@ struct tree_source_form {
 	bool is_readable;	/* a URI of a known scheme, with a key */
 };
 
+/* Whether the source ends in "/" and the etag: it is named by its content. */
+bool tree_source_is_etag(const char *source, size_t source_len,
+			 const char *etag, size_t etag_len);
+
 int tree_prefixes_init(struct tree_prefixes *p, struct err *err) MUST_CHECK;
 void tree_prefixes_release(struct tree_prefixes *p);
 int tree_prefixes_split(struct tree_prefixes *p, struct tree_source_form *out,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backends/base/clock.h"
+#include "backends/base/encode.h"
 #include "fs/dataset/import_impl.h"
 
 const char *import_action_name(enum import_action action)
@@ -78,6 +79,39 @@ static int line_compare(const void *a, const void *b)
 			       (x->version < y->version);
 }
 
+static void print_counts(struct buf *out, const char *noun,
+			 const size_t counts[IMPORT_ACTIONS])
+{
+	const char *gap = ": ";
+	size_t n = 0;
+
+	for (int i = 0; i < IMPORT_ACTIONS; i++)
+		n += counts[i];
+	buf_printf(out, "%zu %s%s", n, noun, n == 1 ? "" : "s");
+	for (int i = 0; i < IMPORT_ACTIONS; i++) {
+		if (counts[i] == 0)
+			continue;
+		buf_printf(out, "%s%zu %s", gap, counts[i],
+			   import_action_name((enum import_action)i));
+		gap = ", ";
+	}
+}
+
+static void print_sums(const struct import_report *report, struct buf *out)
+{
+	print_counts(out, "dataset", report->datasets);
+	buf_str(out, "; ");
+	print_counts(out, "version", report->versions);
+	if (report->n_other_buckets > 0)
+		buf_printf(out, "; %zu of other buckets not taken",
+			   report->n_other_buckets);
+	buf_char(out, '\n');
+	if (report->datasets[IMPORT_REFUSED] + report->versions[IMPORT_REFUSED])
+		buf_str(out, "Nothing was changed, as something was refused.\n");
+	else if (report->is_dry_run)
+		buf_str(out, "Nothing was changed: this was a dry run.\n");
+}
+
 void import_report_print(const struct import_report *report, bool verbose,
 			 struct buf *out)
 {
@@ -96,6 +130,7 @@ void import_report_print(const struct import_report *report, bool verbose,
 			buf_printf(out, "  %s", line->text);
 		buf_char(out, '\n');
 	}
+	print_sums(report, out);
 }
 
 /* --- writing ---------------------------------------------------------- */
@@ -265,6 +300,39 @@ static void import_release(struct import *im)
 	free(im->plans);
 }
 
+#define BUCKETS_SHOWN 5
+
+/* A wrong name would else look like a success that does nothing. */
+static int check_bucket(const struct import *im, struct err *err)
+{
+	cleanup_buf struct buf names = BUF_INIT;
+	const struct import_source *src = im->src;
+	const char *shown[BUCKETS_SHOWN] = { NULL };
+	size_t n = 0;
+
+	if (im->n_plans > 0 || im->report->n_other_buckets == 0)
+		return 0;
+	for (size_t i = 0; i < src->n_datasets && n < BUCKETS_SHOWN; i++) {
+		const char *name = src->datasets[i].bucket;
+		bool is_new = src->datasets[i].name && name && *name;
+
+		for (size_t k = 0; k < n && is_new; k++)
+			is_new = strcmp(shown[k], name) != 0;
+		if (!is_new)
+			continue;
+		shown[n++] = name;
+		if (names.len > 0)
+			buf_str(&names, ", ");
+		encode_printable(&names, name, strlen(name), 80);
+	}
+	if (buf_failed(&names))
+		return err_nomem(err);
+	return err_set(err, ERR_MISSING, ENOENT,
+		       "the source has no dataset of bucket %s, only of %s%s",
+		       im->opt->bucket, names.data ? names.data : "none",
+		       n == BUCKETS_SHOWN ? " and perhaps more" : "");
+}
+
 int import_apply(struct catalog_store *store, const struct import_source *src,
 		 const struct import_options *opt,
 		 struct import_report *report, struct err *err)
@@ -279,9 +347,12 @@ int import_apply(struct catalog_store *store, const struct import_source *src,
 	size_t n_refused;
 	int r;
 
+	report->is_dry_run = opt->dry_run;
 	r = catalog_store_load(store, &now, deadline(&im), err);
 	if (r == 0)
 		r = import_plan(&im, err);
+	if (r == 0)
+		r = check_bucket(&im, err);
 	if (report->n_lines > 0)
 		qsort(report->lines, report->n_lines, sizeof(*report->lines),
 		      line_compare);

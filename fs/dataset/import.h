@@ -35,12 +35,13 @@ struct import_report {
 	size_t datasets[IMPORT_ACTIONS];	/* with collections */
 	size_t versions[IMPORT_ACTIONS];
 	size_t n_other_buckets;		/* datasets of other buckets: not taken */
+	bool is_dry_run;
 };
 void import_report_release(struct import_report *report);
 #define cleanup_import_report __attribute__((cleanup(import_report_release)))
 /*
- * Lines for people, appended: "added      imagenet:2".  verbose: unchanged
- * ones too.
+ * Lines for people, appended: "added      imagenet:2", and one with the sums.
+ * verbose: unchanged ones too.
  */
 void import_report_print(const struct import_report *report, bool verbose,
 			 struct buf *out);
@@ -55,7 +56,8 @@ struct import_options {
 /*
  * src must be settled and live as long as the report.  -EEXIST (ERR_CONFLICT)
  * when something was refused: the report says what, nothing was written, and a
- * command exits 1.  Other errors are the store's; what was written until then
+ * command exits 1.  ERR_MISSING: the source is about other buckets only, which
+ * the text names.  Other errors are the store's; what was written until then
  * is consistent.  dry_run gives the same report and result.
  */
 int import_apply(struct catalog_store *store, const struct import_source *src,

@@ -228,10 +228,23 @@ static bool has_twin(const struct import *im, size_t i)
 {
 	const struct import_dataset *ds = im->plans[i].ds;
 
-	if (i > 0 && same_text(im->plans[i - 1].ds->name, ds->name))
-		return true;
-	return i + 1 < im->n_plans &&
-	       same_text(im->plans[i + 1].ds->name, ds->name);
+	for (size_t at = i; at > 0; at--) {
+		const struct import_dataset *before = im->plans[at - 1].ds;
+
+		if (!same_text(before->name, ds->name))
+			break;
+		if (!before->problem)
+			return true;
+	}
+	for (size_t at = i + 1; at < im->n_plans; at++) {
+		const struct import_dataset *after = im->plans[at].ds;
+
+		if (!same_text(after->name, ds->name))
+			break;
+		if (!after->problem)
+			return true;
+	}
+	return false;
 }
 
 static int plan_head(struct import *im, struct plan *plan, const char *old,
@@ -282,8 +295,10 @@ static int plan_dataset(struct import *im, size_t i, struct err *err)
 	int r;
 
 	plan->is_new = !old;
-	if (ds->problem)
+	if (ds->problem && ds->is_contradictory)
 		return refuse(im, plan, 0, err, ds->problem);
+	if (ds->problem)
+		return plan_skip(im, plan, err, ds->problem);
 	if (has_twin(im, i))
 		return refuse(im, plan, 0, err, "the source has two datasets "
 			      "of this name: it is from different times");

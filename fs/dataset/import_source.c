@@ -323,6 +323,24 @@ static int check_id(struct import_source *src, const char *id,
 
 /* --- rows ------------------------------------------------------------- */
 
+/* A name that cannot be taken is kept in a form that can be shown. */
+static int take_name(struct import_dataset *ds, const char *name,
+		     struct err *err)
+{
+	cleanup_buf struct buf buf = BUF_INIT;
+
+	free(ds->name);
+	if (name && reference_is_name(name, strlen(name))) {
+		ds->name = strdup(name);
+		return ds->name ? 0 : err_nomem(err);
+	}
+	ds->name = strdup(shown(&buf, name));
+	if (!ds->name)
+		return err_nomem(err);
+	return keep_or_problem(&ds->problem, 1, "its name",
+			       "is not 1 to 200 of [A-Za-z0-9_-]", err);
+}
+
 int import_source_add_dataset(struct import_source *src,
 			      const struct import_dataset_row *row,
 			      const char *where, struct err *err)
@@ -336,18 +354,13 @@ int import_source_add_dataset(struct import_source *src,
 	ds = find_or_add(src, row->id, err);
 	if (!ds)
 		return -ENOMEM;
-	if (ds->name && row->name && strcmp(ds->name, row->name) != 0)
+	if (ds->name && row->name && strcmp(ds->name, row->name) != 0) {
+		ds->is_contradictory = true;
 		return keep_or_problem(&ds->problem, 1, "its id",
 				       "has two names in the source: they are "
 				       "from different times", err);
-	r = value_text(&ds->name, row->name, NAME_MAX_BYTES, &why);
-	if (r == 0 && !reference_is_name(ds->name, strlen(ds->name))) {
-		why = "is not [A-Za-z0-9_-]+";
-		r = 1;
 	}
-	if (r > 0 && !ds->name)
-		ds->name = strdup("?");
-	if ((r = keep_or_problem(&ds->problem, r, "its name", why, err)) < 0)
+	if ((r = take_name(ds, row->name, err)) < 0)
 		return r;
 	r = value_text(&ds->bucket, row->bucket, CATALOG_TEXT_MAX, &why);
 	if ((r = keep_or_problem(&ds->problem, r, "its bucket", why, err)) < 0)
@@ -579,10 +592,12 @@ static int settle_versions(struct import_dataset *ds, struct err *err)
 			ds->versions[kept++] = *v;
 			continue;
 		}
-		if (!versions_agree(before, v) && r == 0)
+		if (!versions_agree(before, v) && r == 0) {
+			ds->is_contradictory = true;
 			r = keep_or_problem(&ds->problem, 1, "a version",
 					    "stands in the source twice, with "
 					    "different content", err);
+		}
 		if (v->last_used_s > before->last_used_s) {
 			import_version_release(before);
 			*before = *v;

@@ -59,6 +59,7 @@ struct import_dataset {
 	bool has_details;	/* its versions (or members) were shown */
 	bool is_whole;		/* ... all of them, with all tags */
 	char *problem;		/* NULL, or why it cannot be taken */
+	bool is_contradictory;	/* the problem: the source says two things */
 };
 
 struct import_source {

@@ -370,6 +370,12 @@ static int add_list(struct import_source *src, const char *where,
 				   "pg_dump (datasetfs-format(5), IMPORT)",
 				   where, json_array_size(list),
 				   OSMO_JSON_LIST_MAX);
+	if (json_array_size(list) == OSMO_JSON_LIST_DEFAULT)
+		import_source_note(src, "%s: the list has exactly %d datasets, "
+				   "which is where 'osmo dataset list' stops: "
+				   "get the rest with 'osmo dataset list -a -c "
+				   "%d -t json'", where, OSMO_JSON_LIST_DEFAULT,
+				   OSMO_JSON_LIST_MAX);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 
 #define OSMO_JSON_MAX ((size_t)512 << 20)	/* bytes of one text */
 #define OSMO_JSON_LIST_MAX 1000	/* what one list can show */
+#define OSMO_JSON_LIST_DEFAULT 20	/* ... and does unless told */
 #define OSMO_JSON_INFO_MAX 100	/* versions that info shows unless told */
 
 /*

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -136,7 +137,7 @@ static int live_error(const char *path, pid_t pid, struct err *err)
 static int clear_one(const char *path, struct mountinfo *m, struct err *err)
 {
 	struct err ignored = ERR_INIT;
-	struct stat st;
+	struct statvfs st;
 	pid_t pid;
 	int r;
 
@@ -151,7 +152,8 @@ static int clear_one(const char *path, struct mountinfo *m, struct err *err)
 		return 0;
 	if (client_pid(m, &pid, &ignored) == 0)
 		return live_error(path, pid, err);
-	if (stat(path, &st) == 0 || errno != ENOTCONN)
+	/* Never answered from what the kernel remembers of the dead one. */
+	if (statvfs(path, &st) == 0 || errno != ENOTCONN)
 		return live_error(path, 0, err);
 
 	r = point_unmount(m, true, err);

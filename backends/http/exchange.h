@@ -5,6 +5,15 @@
  * Back-off is random * min(base * 2^n, EXCHANGE_BACKOFF_MAX_MS), honours
  * Retry-After (at most EXCHANGE_RETRY_AFTER_MAX_MS), and every retry pays from
  * one token bucket an engine, so that an outage does not multiply the load.
+ *
+ * An empty bucket does not end an exchange: it waits until it can pay.  Tokens
+ * come back with successes (a retry that succeeds brings its own back, any
+ * other success one) and, as long as there are none, EXCHANGE_REFILL_PER_S: in
+ * an outage that is the load, however many are waiting.  Only the deadline, or
+ * a back-off that would end behind it, ends an exchange.
+ *
+ * A kept connection that the server had closed costs nothing: the first such
+ * failure of an exchange is repeated at once.
  */
 #ifndef DATASETFS_HTTP_EXCHANGE_H
 #define DATASETFS_HTTP_EXCHANGE_H
@@ -17,6 +26,8 @@
 #define EXCHANGE_TOKENS 500		/* botocore's quota and costs */
 #define EXCHANGE_COST_TRANSIENT 14
 #define EXCHANGE_COST_THROTTLE 5
+#define EXCHANGE_REFILL_PER_S 70	/* five transient retries */
+#define EXCHANGE_TOKEN_WAIT_MS 1000	/* at most, between two looks */
 
 enum exchange_verdict {
 	EXCHANGE_DONE,		/* r of judge is the answer, 0 or -errno */
@@ -29,13 +40,17 @@ enum exchange_verdict {
 #define EXCHANGE_AGAIN_MAX 3
 
 struct exchange_ops {
-	/* Builds and signs one attempt; -errno ends the exchange. */
+	/*
+	 * Builds and signs one attempt; -errno ends the exchange.  A deadline
+	 * in rq may only be earlier than the exchange's.
+	 */
 	int (*prepare)(void *ctx, unsigned attempt, struct http_request *rq,
 		       struct err *err);
 	/*
-	 * r is http's result; rs has a status when r is 0.  Sets *out (0 or
-	 * -errno) and *err; with RETRY and THROTTLED they are what the caller
-	 * will see if the deadline comes first.
+	 * r is http's result; rs has a status when r is 0, and *err is http's.
+	 * Sets *out (0 or -errno) and *err; with RETRY and THROTTLED they are
+	 * what the caller will see if the deadline comes first.  Not asked
+	 * when the engine ends (-ECANCELED).
 	 */
 	enum exchange_verdict (*judge)(void *ctx, int r,
 				       struct http_response *rs, int *out,
@@ -44,7 +59,7 @@ struct exchange_ops {
 	void (*done)(void *ctx, int r, const struct err *err);
 };
 
-/* Never calls back from inside. */
+/* All three are called on an I/O thread, never from inside. */
 void exchange_start(struct http_engine *engine, const struct exchange_ops *ops,
 		    void *ctx, int64_t deadline_ms);
 

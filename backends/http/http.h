@@ -27,10 +27,16 @@ struct http_options {
 #define HTTP_HEADER_BYTES_MAX (64 << 10)
 #define HTTP_ERROR_BODY_MAX (64 << 10)
 #define HTTP_CONNECT_MS 3000
+/* A thread's: transfers at work, and requests that wait behind them. */
+#define HTTP_ACTIVE_MAX 128
+#define HTTP_WAITING_MAX 4096
 
 int http_engine_new(struct http_engine **out, const struct http_options *opt,
 		    struct err *err) MUST_CHECK;
-/* Ends every exchange with -ECANCELED, joins the threads. */
+/*
+ * Ends every exchange with -ECANCELED, runs what http_engine_after() still
+ * holds at once, joins the threads.  Not from an I/O thread.
+ */
 void http_engine_free(struct http_engine *engine);
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_PUT, HTTP_POST, HTTP_DELETE };
@@ -44,7 +50,9 @@ struct http_request {
 
 	/*
 	 * Where a 2xx body goes: dst for exactly-sized ranges (a longer body
-	 * is an error, not an overflow), or grow up to grow_limit.  Other
+	 * is an error, not an overflow), or grow up to grow_limit, which must
+	 * be framed by a length or chunks: one that ends with its connection
+	 * may have been cut.  Without either a small body is dropped.  Other
 	 * statuses' bodies go to response->error_body.
 	 */
 	void *dst;
@@ -53,14 +61,16 @@ struct http_request {
 	size_t grow_limit;
 
 	int64_t deadline_ms;	/* clock_ms(): the whole exchange */
-	unsigned stall_ms;	/* no byte for so long: -ETIMEDOUT */
+	unsigned stall_ms;	/* no byte for so long: -ETIMEDOUT; 0: never */
 };
+/* Wipes the headers, which carry signatures and tokens. */
 void http_request_release(struct http_request *rq);
 
 struct http_response {
 	int status;		/* 0 where the exchange broke before one */
 	size_t body_len;	/* bytes delivered to dst or grow */
-	struct buf headers;	/* "name: value\n" lines, names lower-case */
+	struct buf headers;	/* "name: value\n" lines, names lower-case;
+				   none with control bytes */
 	struct buf error_body;	/* of statuses >= 300, cut at the limit */
 	bool reused;		/* on a kept connection, before any byte */
 };
@@ -70,15 +80,28 @@ bool http_response_header(const struct http_response *rs, const char *name,
 
 /*
  * r: 0 when a whole response arrived (whatever its status), else -errno:
- * -ETIMEDOUT, -ECONNRESET, -EBADMSG (body too long, bad framing), -EACCES
- * (TLS refused), -ECANCELED; err says which host and why.  Runs on an I/O
- * thread and must not block.  rq and rs are the engine's until it returns.
+ * -ETIMEDOUT, -ECONNRESET (also no such host, and a body that was cut; all
+ * these ERR_RETRY), -EBADMSG (ERR_CORRUPT: body too long, bad framing),
+ * -EACCES (ERR_AUTH: TLS refused, or a name that leads to a link-local
+ * address), -EAGAIN (ERR_RETRY: HTTP_WAITING_MAX wait already), -EINVAL
+ * (ERR_USAGE: a request that cannot be sent as it is), -ENOMEM, -ECANCELED;
+ * err says which host and why.  Runs on an I/O thread and must not block.
+ * rq and rs are the engine's until it returns.
  */
 typedef void (*http_done_fn)(void *arg, int r, struct http_response *rs,
 			     const struct err *err);
-/* Takes over the content of *rq.  Never calls done from inside. */
-void http_submit(struct http_engine *engine, struct http_request *rq,
-		 http_done_fn done, void *arg);
+/*
+ * Takes over the content of *rq.  Never calls done from inside.  The number
+ * is for http_cancel() and never given twice.
+ */
+uint64_t http_submit(struct http_engine *engine, struct http_request *rq,
+		     http_done_fn done, void *arg);
+
+/*
+ * Ends it soon with -ECANCELED, if it has not ended: done() is called in any
+ * case, and only then are the buffers the caller's again.
+ */
+void http_cancel(struct http_engine *engine, uint64_t id);
 
 /* Runs fn(arg) on an I/O thread at that time or soon after; for back-off. */
 void http_engine_after(struct http_engine *engine, int64_t at_ms,

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "backends/http/exchange.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include "backends/base/clock.h"
+#include "backends/http/http_impl.h"
+
+struct exchange {
+	struct http_engine *engine;
+	const struct exchange_ops *ops;
+	void *ctx;
+	int64_t deadline_ms;
+	unsigned n_attempts;
+	unsigned n_backoffs;
+	unsigned n_again;
+	bool is_reuse_forgiven;
+	double paid;		/* for the attempt under way */
+	double price;		/* of the next one, not yet paid */
+
+	/* What the caller will see if there is no time for better. */
+	int out;
+	struct err err;
+};
+
+static void attempt(void *arg);
+
+static void finish(struct exchange *ex, int r, const struct err *err)
+{
+	ex->ops->done(ex->ctx, r, err);
+	free(ex);
+}
+
+/*
+ * Tokens.
+ */
+
+static bool take_tokens(struct http_engine *engine, double n)
+{
+	int64_t now_ms = clock_ms();
+	bool is_paid;
+
+	lock_take(&engine->tokens_lock);
+	/* Time fills the bucket only as far as one retry needs it. */
+	if (engine->tokens < n) {
+		engine->tokens += (double)(now_ms - engine->tokens_ms) *
+				  EXCHANGE_REFILL_PER_S / 1000;
+		if (engine->tokens > n)
+			engine->tokens = n;
+	}
+	engine->tokens_ms = now_ms;
+	is_paid = engine->tokens >= n;
+	if (is_paid)
+		engine->tokens -= n;
+	lock_drop(&engine->tokens_lock);
+	return is_paid;
+}
+
+static void give_tokens(struct http_engine *engine, double n)
+{
+	lock_take(&engine->tokens_lock);
+	engine->tokens += n;
+	if (engine->tokens > EXCHANGE_TOKENS)
+		engine->tokens = EXCHANGE_TOKENS;
+	lock_drop(&engine->tokens_lock);
+}
+
+/*
+ * Back-off.
+ */
+
+/* In [0, n): splitmix64 over a counter; it only has to spread. */
+static int64_t random_below(int64_t n)
+{
+	static atomic_ullong counter;
+	uint64_t x = atomic_fetch_add(&counter, 1) * 0x9e3779b97f4a7c15u;
+
+	x += (uint64_t)(uintptr_t)&counter + (uint64_t)clock_ms();
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	x ^= x >> 31;
+	return (int64_t)(x % (uint64_t)n);
+}
+
+static int64_t backoff_ms(unsigned n)
+{
+	int64_t most_ms = EXCHANGE_BACKOFF_MAX_MS;
+
+	if (n < 16 && EXCHANGE_BACKOFF_BASE_MS << n < most_ms)
+		most_ms = EXCHANGE_BACKOFF_BASE_MS << n;
+	return random_below(most_ms + 1);
+}
+
+/* Seconds (RFC 9110 10.2.3); a date is left to the back-off. */
+static int64_t retry_after_ms(const struct http_response *rs)
+{
+	char text[16];
+	char *end;
+	long s;
+
+	if (!http_response_header(rs, "retry-after", text, sizeof(text)))
+		return 0;
+	s = strtol(text, &end, 10);
+	if (end == text || *end || s < 0)
+		return 0;
+	return s < EXCHANGE_RETRY_AFTER_MAX_MS / 1000 ?
+		       s * 1000 :
+		       EXCHANGE_RETRY_AFTER_MAX_MS;
+}
+
+/* False: the deadline comes first, and the exchange is over. */
+static bool retry_in(struct exchange *ex, int64_t delay_ms)
+{
+	int64_t now_ms = clock_ms();
+
+	if (ex->deadline_ms - now_ms <= delay_ms) {
+		finish(ex, ex->out, &ex->err);
+		return false;
+	}
+	http_engine_after(ex->engine, now_ms + delay_ms, attempt, ex);
+	return true;
+}
+
+static void retry(struct exchange *ex, const struct http_response *rs)
+{
+	int64_t delay_ms = backoff_ms(ex->n_backoffs++);
+	int64_t least_ms = retry_after_ms(rs);
+
+	if (rs->reused && !ex->is_reuse_forgiven) {
+		ex->is_reuse_forgiven = true;
+		ex->price = 0;
+		delay_ms = 0;
+	}
+	(void)retry_in(ex, delay_ms > least_ms ? delay_ms : least_ms);
+}
+
+static void answered(struct exchange *ex, int r, struct http_response *rs,
+		     struct err *err)
+{
+	enum exchange_verdict verdict;
+	int out = r;
+
+	verdict = ex->ops->judge(ex->ctx, r, rs, &out, err);
+	if (verdict == EXCHANGE_DONE) {
+		if (out == 0)
+			give_tokens(ex->engine, ex->paid > 0 ? ex->paid : 1);
+		finish(ex, out, err);
+		return;
+	}
+	ex->paid = 0;
+	if (out >= 0)
+		out = err_set(err, ERR_RETRY, EIO,
+			      "the store gave no useful answer");
+	ex->out = out;
+	err_copy(&ex->err, err);
+	if (verdict == EXCHANGE_AGAIN) {
+		ex->price = 0;
+		if (ex->n_again++ < EXCHANGE_AGAIN_MAX)
+			(void)retry_in(ex, 0);
+		else
+			finish(ex, out, err);
+		return;
+	}
+	ex->price = verdict == EXCHANGE_THROTTLED ? EXCHANGE_COST_THROTTLE :
+						    EXCHANGE_COST_TRANSIENT;
+	retry(ex, rs);
+}
+
+static void on_reply(void *arg, int r, struct http_response *rs,
+		     const struct err *http_err)
+{
+	struct exchange *ex = arg;
+	struct err err = ERR_INIT;
+
+	if (r < 0)
+		err_copy(&err, http_err);
+	if (r == -ECANCELED)
+		finish(ex, r, &err);
+	else
+		answered(ex, r, rs, &err);
+}
+
+/* Runs on an I/O thread, at first and after each pause. */
+static void attempt(void *arg)
+{
+	struct exchange *ex = arg;
+	struct http_request rq = { .method = HTTP_GET };
+	struct err err = ERR_INIT;
+	int r;
+
+	if (atomic_load(&ex->engine->is_stopping)) {
+		r = err_set(&err, ERR_RETRY, ECANCELED, "canceled");
+		finish(ex, r, &err);
+		return;
+	}
+	if (clock_ms() >= ex->deadline_ms) {
+		finish(ex, ex->out, &ex->err);
+		return;
+	}
+	if (ex->price > 0 && !take_tokens(ex->engine, ex->price)) {
+		(void)retry_in(ex, 1 + random_below(EXCHANGE_TOKEN_WAIT_MS));
+		return;
+	}
+	ex->paid = ex->price;
+	if (ex->n_attempts)
+		atomic_fetch_add(&ex->engine->retries, 1);
+	r = ex->ops->prepare(ex->ctx, ex->n_attempts++, &rq, &err);
+	if (r < 0) {
+		http_request_release(&rq);
+		give_tokens(ex->engine, ex->paid);
+		finish(ex, r, &err);
+		return;
+	}
+	if (!rq.deadline_ms || rq.deadline_ms > ex->deadline_ms)
+		rq.deadline_ms = ex->deadline_ms;
+	http_submit(ex->engine, &rq, on_reply, ex);
+}
+
+void exchange_start(struct http_engine *engine, const struct exchange_ops *ops,
+		    void *ctx, int64_t deadline_ms)
+{
+	struct exchange *ex = http_alloc(sizeof(*ex));
+
+	ex->engine = engine;
+	ex->ops = ops;
+	ex->ctx = ctx;
+	ex->deadline_ms = deadline_ms;
+	ex->out = err_set(&ex->err, ERR_RETRY, ETIMEDOUT,
+			  "the deadline came before the first attempt");
+	http_engine_after(engine, clock_ms(), attempt, ex);
+}

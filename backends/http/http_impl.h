@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the engine.  Requests, cancellations and timers reach a thread as
+ * messages in its inbox; everything else of a thread is touched by itself
+ * alone.  Private to http/: http.c (the engine, any thread), http_thread.c
+ * (the loop of one thread), http_transfer.c (one request on a curl handle),
+ * http_reply.c (what the server sends), exchange.c (only the counters).
+ */
+#ifndef DATASETFS_HTTP_HTTP_IMPL_H
+#define DATASETFS_HTTP_HTTP_IMPL_H
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include "backends/base/lock.h"
+#include "backends/http/http.h"
+
+/* Deadlines and stalls are looked at so often while anything is under way. */
+#define HTTP_SCAN_MS 50
+/* A thread without requests for so long closes its connections. */
+#define HTTP_QUIET_MS 15000
+#define HTTP_SPARE_MAX 32
+#define HTTP_BUFFER_BYTES (128 << 10)
+#define HTTP_ERROR_TEXT_MAX 256
+
+enum http_message_kind {
+	HTTP_MESSAGE_REQUEST,
+	HTTP_MESSAGE_CANCEL,
+	HTTP_MESSAGE_TIMER,
+};
+
+struct http_message {
+	struct http_message *next;
+	enum http_message_kind kind;
+	uint64_t id;		/* request or cancel */
+};
+
+struct http_timer {
+	struct http_message message;
+	int64_t at_ms;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+/* Why we ended it ourselves, where curl only knows that we did. */
+enum http_cut {
+	HTTP_CUT_NONE,
+	HTTP_CUT_BODY,		/* longer than its buffer */
+	HTTP_CUT_HEADERS,
+	HTTP_CUT_ERROR_BODY,	/* enough of it: not a failure */
+	HTTP_CUT_MEMORY,
+	HTTP_CUT_ADDRESS,
+};
+
+/* One request; in the inbox, then waiting, then active. */
+struct http_transfer {
+	struct http_message message;
+	struct http_thread *thread;
+	struct http_request rq;
+	struct http_response rs;
+	http_done_fn done;
+	void *arg;
+
+	struct http_transfer *next;	/* of waiting or active */
+	struct http_transfer **link;	/* active: what points here */
+
+	CURL *easy;
+	struct curl_slist *headers;
+	int64_t progress_ms;
+	uint64_t uploaded;
+	size_t header_bytes;
+	bool is_head_done;	/* the final status and its headers are in */
+	bool is_chunked;
+	bool is_literal_host;	/* an address, not a name */
+	enum http_cut cut;
+	char host[256];		/* for messages */
+	char curl_text[CURL_ERROR_SIZE];
+};
+
+/* lock guards inbox and inbox_tail; load counts what was not yet done. */
+struct http_thread {
+	struct http_engine *engine;
+	unsigned index;
+	pthread_t thread;
+	bool is_started;
+	struct lock lock;
+	struct http_message *inbox;
+	struct http_message **inbox_tail;
+	atomic_uint load;
+	int epoll_fd;
+	int event_fd;
+
+	CURLM *multi;
+	CURLSH *share;		/* TLS sessions of this thread's handles */
+	int64_t curl_at_ms;	/* when curl wants to be called; -1: never */
+	int64_t scan_at_ms;
+	int64_t quiet_at_ms;	/* -1: nothing to close */
+	struct http_transfer *active;
+	unsigned n_active;
+	struct http_transfer *waiting;
+	struct http_transfer **waiting_tail;
+	unsigned n_waiting;
+	struct http_timer **timers;	/* a heap, the earliest first */
+	size_t n_timers;
+	size_t timers_cap;
+	CURL *spare[HTTP_SPARE_MAX];
+	unsigned n_spare;
+};
+
+/* tokens_lock guards tokens and tokens_ms. */
+struct http_engine {
+	struct http_thread *threads;
+	unsigned n_threads;
+	char *ca_file;		/* NULL: curl's own */
+	char *user_agent;
+	atomic_bool is_stopping;
+	atomic_uint pending;	/* requests and timers, all threads */
+	atomic_uint in_flight;	/* requests */
+	atomic_ullong next_id;
+	atomic_ullong requests, bytes_in, bytes_out, errors, retries;
+
+	struct lock tokens_lock;
+	double tokens;
+	int64_t tokens_ms;	/* when they were last topped up */
+};
+
+/* NULL where the caller is not one of the engine's threads. */
+struct http_thread *http_thread_current(const struct http_engine *engine);
+int http_thread_init(struct http_thread *t, struct http_engine *engine,
+		     unsigned index, struct err *err) MUST_CHECK;
+void http_thread_release(struct http_thread *t);
+void *http_thread_run(void *arg);
+void http_thread_post(struct http_thread *t, struct http_message *message);
+void http_thread_wake(struct http_thread *t);
+
+/* Sets up t->easy; the transfer can be added to a multi after 0. */
+int http_transfer_init(struct http_transfer *t, CURL *easy, struct err *err)
+	MUST_CHECK;
+/* curl's verdict and our own in the terms of http_done_fn. */
+int http_transfer_result(struct http_transfer *t, CURLcode code,
+			 struct err *err);
+/* What belongs to an attempt: headers and body counts; wipes. */
+void http_transfer_free(struct http_transfer *t);
+
+size_t http_reply_header(char *data, size_t size, size_t n, void *arg);
+size_t http_reply_body(char *data, size_t size, size_t n, void *arg);
+
+/* calloc() that ends the process: there is nobody to tell. */
+void *http_alloc(size_t size);
+
+#endif

@@ -5,12 +5,14 @@
  * mapping) plus our own "datasetfs:" section.  Immutable after loading.
  *
  * A bucket that cannot be used keeps its place with problem set; only a file
- * that is not a valid configuration as a whole is refused.
+ * that is not a valid configuration as a whole is refused.  One whose name
+ * could not be a directory ("", "..", "a/b") is left out, and reported.
  */
 #ifndef DATASETFS_CONFIG_SETTINGS_H
 #define DATASETFS_CONFIG_SETTINGS_H
 
 #include <sys/types.h>
+
 #include "backends/backend.h"
 
 enum bucket_mode { BUCKET_READ_ONLY, BUCKET_READ_WRITE, BUCKET_MODE_BAD };
@@ -38,7 +40,8 @@ struct settings_bucket {
 	bool region_given;
 	char *description;	/* default "" */
 	struct settings_cred *cred;	/* NULL: default_credential null */
-	char *problem;		/* NULL: usable; else the whole sentence */
+	char *problem;		/* NULL: usable; else the whole sentence, of
+				   all that is wrong with it */
 
 	/* from datasetfs.buckets.NAME */
 	char *catalog;		/* a URI, or NULL: below dataset_path */
@@ -52,33 +55,57 @@ struct settings_bucket {
 	unsigned line, column;	/* where the bucket stands in the file */
 };
 
+/* One effective value, for people; a secret's value is SETTINGS_MASK. */
+struct settings_value {
+	char *name;	/* "dataset.buckets.archive.mode" */
+	char *value;
+	char *origin;	/* "FILE:LINE", "secret NAME (PATH)",
+			   "environment XDG_CACHE_HOME", "default" */
+};
+#define SETTINGS_MASK "**********"	/* as OSMO masks */
+
 struct settings {
 	char *path;			/* of the file */
 	struct settings_bucket *buckets;	/* sorted by name */
 	size_t n_buckets;
-	char *default_bucket;		/* NULL: none */
+	char *default_bucket;		/* NULL: none, or it names no bucket */
+	char *default_bucket_text;	/* as written, NULL: not given */
 	char *cache_dir;
 	uint64_t cache_size;		/* bytes; 0: the default rule */
 	uint64_t cache_free;		/* bytes to keep free, or ... */
 	unsigned cache_free_percent;	/* ... percent (default 5) */
 	uint64_t memory;		/* bytes; 0: the default */
 	char *secrets_dir;		/* default /etc/osmo/secrets */
+	struct settings_value *values;	/* in the order of the file */
+	size_t n_values;
 };
 
+enum settings_severity {
+	SETTINGS_WARNING,	/* worth knowing; everything is used */
+	SETTINGS_PROBLEM,	/* the bucket is unusable, or the value is not
+				   taken; the rest goes on */
+	SETTINGS_FATAL,		/* the file as a whole is refused */
+};
 /* One thing that is wrong, for people: position, path, expected, remedy. */
 struct settings_problem {
+	enum settings_severity severity;
 	unsigned line, column;
-	char *path;		/* "dataset.buckets.archive.dataset_path" */
+	char *path;		/* "dataset.buckets.archive.dataset_path"; "" */
 	char *text;		/* what is wrong, what was expected, what to write */
-	char *bucket;		/* whose; NULL: the whole file's (fatal) */
+	char *bucket;		/* whose; NULL: the file's or our section's */
 };
 struct settings_report {
-	struct settings_problem *problems;
+	struct settings_problem *problems;	/* by position in the file */
 	size_t n_problems;
+	size_t n_errors;	/* of them, above SETTINGS_WARNING */
 	bool fatal;		/* the file as a whole is refused */
 };
+#define SETTINGS_REPORT_INIT { .problems = NULL }
 void settings_report_release(struct settings_report *report);
-/* "FILE:LINE:COLUMN: PATH: TEXT" lines, all of them, appended. */
+/*
+ * "FILE:LINE:COLUMN: PATH: TEXT" lines, all of them, appended; a warning's
+ * TEXT begins with "warning: ".
+ */
 void settings_report_print(const struct settings_report *report,
 			   const char *file, struct buf *out);
 
@@ -107,6 +134,17 @@ const struct settings_bucket *settings_bucket(const struct settings *settings,
 					      const char *name);
 
 /*
+ * The dataset configuration as OSMO's own "config show DATASET" writes it: the
+ * order of the file, OSMO's order of keys, secrets as ten asterisks.  Values
+ * stand as written, also those of a bucket that cannot be used.
+ */
+void settings_dump_osmo(const struct settings *settings, struct buf *out);
+
+/* "NAME  VALUE" lines, of all that holds; origin: "  # FILE:LINE" behind. */
+void settings_dump_effective(const struct settings *settings, bool origin,
+			     struct buf *out);
+
+/*
  * The file to load: given (may be NULL), else $DATASETFS_CONFIG,
  * /etc/datasetfs/config.yaml, /etc/osmo/configs/config.yaml.  NULL where none
  * exists; the caller frees.  ERR_MISSING text lists where it looked.
@@ -122,7 +160,11 @@ int settings_client_cred(struct settings_cred **out, const char *profile,
 			 struct err *err) MUST_CHECK;
 void settings_cred_free(struct settings_cred *cred);
 
-/* "500GiB", "10 GB", "1024": bytes; 0 or -EINVAL. */
+/*
+ * "500GiB", "10 GB", "1.5Ti", "1024": bytes; 0 or -EINVAL.  K M G T P E (with
+ * or without B) are powers of 1000, Ki Mi Gi Ti Pi Ei of 1024, as Kubernetes
+ * has them; case does not count.
+ */
 int settings_parse_size(const char *text, uint64_t *bytes);
 
 #endif

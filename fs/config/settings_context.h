@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the parts that read a configuration share while they do: where problems
+ * and effective values go, and whose they are.  One thread; lives as long as
+ * one settings_parse().
+ */
+#ifndef DATASETFS_CONFIG_SETTINGS_CONTEXT_H
+#define DATASETFS_CONFIG_SETTINGS_CONTEXT_H
+
+#include "fs/config/settings.h"
+#include "fs/config/yaml_node.h"
+
+/* A value's path, built on the stack while walking down. */
+struct field_path {
+	const struct field_path *up;	/* NULL: the top */
+	const char *key;
+};
+
+struct settings_context {
+	struct settings *settings;
+	struct settings_report *report;
+	char *dir;			/* of the file: relative paths */
+	const char *secrets_dir;
+	const struct yaml_node *secret_refs;	/* Helm shape only, else NULL */
+	struct settings_bucket *bucket;	/* whose the problems are, or NULL */
+	bool no_memory;			/* sticky; checked once at the end */
+};
+
+void field_path_print(const struct field_path *path, struct buf *out);
+
+/*
+ * Reports; a SETTINGS_PROBLEM while context->bucket is set makes that bucket
+ * unusable.  fmt must not bring a secret.
+ */
+void settings_context_problem(struct settings_context *context,
+			      enum settings_severity severity,
+			      struct yaml_position at,
+			      const struct field_path *path, const char *fmt,
+			      ...) PRINTF_LIKE(5, 6);
+
+/* An effective value; node NULL or of the file gives FILE:LINE. */
+void settings_context_value(struct settings_context *context,
+			    const struct field_path *path, const char *value,
+			    const struct yaml_node *node);
+/* The same with an origin in words: "default". */
+void settings_context_value_from(struct settings_context *context,
+				 const struct field_path *path,
+				 const char *value, const char *origin);
+
+/* strdup() whose failure is sticky in the context. */
+char *settings_context_strdup(struct settings_context *context, const char *s);
+
+/* path, below the configuration file's directory where it is relative. */
+char *settings_context_absolute(struct settings_context *context,
+				const char *path);
+
+/*
+ * node's text where it is a scalar that is not null, holds no NUL and is no
+ * mask; else NULL, reported, with expected ("a storage URI such as ...").
+ */
+const char *settings_context_text(struct settings_context *context,
+				  const struct yaml_node *node,
+				  const struct field_path *path,
+				  const char *expected);
+
+/*
+ * Reports every key of map that is not in known (with the nearest one that
+ * is), and every key that stands there twice.
+ */
+void settings_context_check_keys(struct settings_context *context,
+				 const struct yaml_node *map,
+				 const struct field_path *path,
+				 const char *const *known, size_t n_known);
+
+/* " (did you mean NAME?)" where one is near, else "". */
+void settings_context_hint(const char *word, const char *const *known,
+			   size_t n_known, struct buf *out);
+
+/*
+ * "'text'" for a message, cut and escaped; "the value" where node came from a
+ * secret.
+ */
+void settings_context_quote(const struct yaml_node *node, struct buf *out);
+
+/* Text made of asterisks only: what OSMO prints in place of a secret. */
+bool settings_is_mask(const char *text);
+#define SETTINGS_MASK_TEXT                                                     \
+	"this is the mask (asterisks) that OSMO prints in place of a secret, " \
+	"copied from \"osmo config show\" or an exported Helm file, not the "  \
+	"secret itself: write the real value, or name a Kubernetes Secret "    \
+	"with secretName"
+
+/* Fills a bucket from its node; see settings_bucket.c. */
+void settings_bucket_read(struct settings_context *context,
+			  struct settings_bucket *bucket,
+			  struct yaml_node *node,
+			  const struct field_path *path);
+void settings_bucket_release(struct settings_bucket *bucket);
+/* datasetfs.buckets.NAME. */
+void settings_bucket_read_own(struct settings_context *context,
+			      struct settings_bucket *bucket,
+			      const struct yaml_node *node,
+			      const struct field_path *path);
+
+/* A credential's mapping, secrets resolved; NULL with the reason reported. */
+struct settings_cred *settings_cred_read(struct settings_context *context,
+					 const struct yaml_node *node,
+					 const struct field_path *path,
+					 const struct settings_bucket *bucket);
+bool settings_cred_equal(const struct settings_cred *a,
+			 const struct settings_cred *b);
+
+/*
+ * The datasetfs: section, node NULL where there is none, in two steps: its
+ * secrets_dir is needed before the buckets, and its buckets after them.
+ */
+void settings_own_secrets_dir(struct settings_context *context,
+			      const struct yaml_node *node);
+void settings_own_read(struct settings_context *context,
+		       const struct yaml_node *node);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the configuration lies, and what OSMO's own client file adds to it.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backends/base/io.h"
+#include "fs/config/settings_context.h"
+
+#define CLIENT_FILE "config.yaml"
+
+static const char *const usual_places[] = {
+	"/etc/datasetfs/config.yaml",
+	"/etc/osmo/configs/config.yaml",
+};
+
+char *settings_find(const char *given, struct err *err)
+{
+	const char *named = given ? given : getenv("DATASETFS_CONFIG");
+	char *path = NULL;
+
+	/* One that was named and is not there is an error, not a reason to
+	   take another. */
+	if (named && *named) {
+		path = strdup(named);
+	} else {
+		for (size_t i = 0; i < ARRAY_SIZE(usual_places); i++)
+			if (access(usual_places[i], F_OK) == 0) {
+				path = strdup(usual_places[i]);
+				break;
+			}
+		if (!path && errno == ENOENT) {
+			err_set(err, ERR_MISSING, ENOENT,
+				"no configuration: looked for --config FILE, "
+				"$DATASETFS_CONFIG, %s and %s; datasetfs.conf(5) "
+				"says how to write one", usual_places[0],
+				usual_places[1]);
+			return NULL;
+		}
+	}
+	if (!path)
+		err_nomem(err);
+	return path;
+}
+
+static char *client_file(struct err *err)
+{
+	const char *dir = getenv("OSMO_CONFIG_FILE_DIR");
+	const char *xdg = getenv("XDG_CONFIG_HOME");
+	const char *home = getenv("HOME");
+	struct buf path = BUF_INIT;
+	char *text;
+
+	if (dir && *dir)
+		buf_printf(&path, "%s/" CLIENT_FILE, dir);
+	else if (xdg && *xdg)
+		buf_printf(&path, "%s/osmo/" CLIENT_FILE, xdg);
+	else if (home && *home)
+		buf_printf(&path, "%s/.config/osmo/" CLIENT_FILE, home);
+	else
+		buf_str(&path, "");
+	text = buf_steal(&path);
+	if (!text)
+		err_nomem(err);
+	return text;
+}
+
+/* auth.data.PROFILE of the client file's text. */
+static int read_client(struct settings_cred **out, const char *path,
+		       const struct buf *text, const char *profile,
+		       struct err *err)
+{
+	struct settings_report report = SETTINGS_REPORT_INIT;
+	struct settings st = { .path = (char *)(uintptr_t)path };
+	struct settings_context context = { .settings = &st,
+					    .report = &report };
+	const struct field_path auth = { NULL, "auth" };
+	const struct field_path data = { &auth, "data" };
+	const struct field_path here = { &data, profile };
+	cleanup_yaml_node struct yaml_node *root = NULL;
+	struct yaml_position at = { 0, 0 };
+	struct yaml_node *node;
+	struct err why = ERR_INIT;
+	int r;
+
+	r = yaml_node_parse(&root, text->data ? text->data : "", text->len,
+			    &at, &why);
+	if (r < 0)	/* the position only: the file holds secrets */
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "%s:%u:%u: OSMO's client file is not valid YAML",
+			       path, at.line, at.column);
+	node = yaml_node_get(yaml_node_get(yaml_node_get(root, "auth"), "data"),
+			     profile);
+	if (yaml_node_is_null(node))
+		return 0;
+	*out = settings_cred_read(&context, node, &here, NULL);
+	if (context.no_memory)
+		r = err_nomem(err);
+	else if (report.n_errors)
+		r = err_set(err, ERR_USAGE, EINVAL, "%s:%u:%u: %s: %s", path,
+			    report.problems[0].line, report.problems[0].column,
+			    report.problems[0].path, report.problems[0].text);
+	if (r < 0) {
+		settings_cred_free(*out);
+		*out = NULL;
+	}
+	for (size_t i = 0; i < st.n_values; i++) {
+		free(st.values[i].name);
+		free(st.values[i].value);
+		free(st.values[i].origin);
+	}
+	free(st.values);
+	settings_report_release(&report);
+	return r;
+}
+
+int settings_client_cred(struct settings_cred **out, const char *profile,
+			 struct err *err)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	cleanup_free char *path = client_file(err);
+	int r;
+
+	*out = NULL;
+	if (!path)
+		return -ENOMEM;
+	if (!*path)
+		return 0;
+	r = io_read_file(path, YAML_BYTES_MAX, &text, err);
+	if (r == -ENOENT || r == -ENOTDIR) {
+		err_clear(err);
+		return 0;
+	}
+	if (r == 0)
+		r = read_client(out, path, &text, profile, err);
+	if (text.data)
+		explicit_bzero(text.data, text.cap);
+	return r;
+}

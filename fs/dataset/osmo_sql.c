@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#include "backends/base/buf.h"
-#include "fs/dataset/osmo_sql_lex.h"
+#include "fs/dataset/osmo_sql_impl.h"
 
 struct table_form {
 	const char *name;
@@ -44,74 +44,19 @@ static const struct table_form forms[OSMO_TABLES] = {
 		[COLLECTION_VERSION_ID] = "version_id" } },
 };
 
-#define NOT_OURS (-1)
-
-/* Which value of a row each column of a statement is. */
-struct columns {
-	int n;			/* 0: none were named */
-	int8_t value[OSMO_SQL_COLUMNS_MAX];	/* or NOT_OURS */
-};
-
-enum statement {		/* where in a statement the next token stands */
-	AT_START, IN_OTHER,
-	IN_INSERT, IN_COPY, IN_CREATE,	/* before the table's name */
-	IN_NAME,			/* behind a part of it */
-	IN_NAME_DOT,			/* behind its dot */
-	IN_COLUMNS, BEHIND_COLUMNS,
-	IN_COPY_FROM, IN_COPY_END,
-	IN_DEFINITIONS, IN_DEFINITION,
-	IN_VALUES, IN_VALUE, BEHIND_VALUE, IN_CAST,
-};
-
-struct osmo_sql {
-	osmo_sql_row_fn each;
-	void *arg;
-	struct sql_lex lex;
-
-	enum statement at;
-	enum statement verb;	/* IN_INSERT, IN_COPY or IN_CREATE */
-	int table;		/* enum osmo_table or NOT_OURS */
-	char name[OSMO_SQL_NAME_MAX + 1];
-	char schema[OSMO_SQL_NAME_MAX + 1];
-	unsigned depth;		/* of parentheses, in definitions and casts */
-	struct columns columns;		/* of this statement */
-
-	char home[OSMO_SQL_NAME_MAX + 1];	/* schema of our tables */
-	bool has_home;
-	struct columns *defined[OSMO_TABLES];	/* by CREATE TABLE */
-	bool has[OSMO_TABLES];
-	bool has_begun, has_ended;	/* pg_dump's first and last comment */
-
-	/* the row that is being read */
-	struct buf row;
-	size_t offset[OSMO_TABLE_COLUMNS_MAX];	/* SIZE_MAX: NULL */
-	int column;
-	bool is_negative;
-	uint64_t row_line;
-
-	/* the data of COPY */
-	bool in_copy;		/* data, from the next line on */
-	bool skips_line;	/* the rest of the COPY line itself */
-	struct buf field;
-	enum { C_PLAIN, C_ESCAPE, C_OCTAL, C_HEX, C_CR } copy_state;
-	unsigned code, digits;
-	bool is_null, is_end;	/* the field is \N; the line is \. */
-	bool is_fresh;		/* at the start of a field */
-};
-
 const char *osmo_table_name(enum osmo_table table)
 {
 	return forms[table].name;
 }
 
-static int damaged(struct err *err, const char *what)
+int osmo_sql_damaged(struct err *err, const char *what)
 {
 	return err_set(err, ERR_CORRUPT, EBADMSG, "%s", what);
 }
 
 /* ---- rows ---- */
 
-static void row_begin(struct osmo_sql *sql)
+void osmo_sql_row_begin(struct osmo_sql *sql)
 {
 	buf_clear(&sql->row);
 	for (size_t i = 0; i < OSMO_TABLE_COLUMNS_MAX; i++)
@@ -121,22 +66,20 @@ static void row_begin(struct osmo_sql *sql)
 	sql->row_line = sql->lex.line;
 }
 
-/* The value of the next column is of interest. */
-static bool row_wants(const struct osmo_sql *sql)
+bool osmo_sql_row_wants(const struct osmo_sql *sql)
 {
 	return sql->table != NOT_OURS && sql->column < sql->columns.n &&
 	       sql->columns.value[sql->column] != NOT_OURS;
 }
 
-/* text NULL: the database's NULL. */
-static int row_value(struct osmo_sql *sql, const char *text, size_t len,
+int osmo_sql_row_value(struct osmo_sql *sql, const char *text, size_t len,
 		     struct err *err)
 {
 	int r = 0;
 
 	if (sql->column >= sql->columns.n)
-		return damaged(err, "a row with more values than columns");
-	if (text && row_wants(sql)) {
+		return osmo_sql_damaged(err, "a row with more values than columns");
+	if (text && osmo_sql_row_wants(sql)) {
 		sql->offset[sql->columns.value[sql->column]] = sql->row.len;
 		r = buf_add(&sql->row, text, len, err);
 		if (r == 0)
@@ -146,12 +89,12 @@ static int row_value(struct osmo_sql *sql, const char *text, size_t len,
 	return r;
 }
 
-static int row_end(struct osmo_sql *sql, struct err *err)
+int osmo_sql_row_end(struct osmo_sql *sql, struct err *err)
 {
 	const char *values[OSMO_TABLE_COLUMNS_MAX];
 
 	if (sql->column != sql->columns.n)
-		return damaged(err, "a row with fewer values than columns");
+		return osmo_sql_damaged(err, "a row with fewer values than columns");
 	for (size_t i = 0; i < OSMO_TABLE_COLUMNS_MAX; i++)
 		values[i] = sql->offset[i] == SIZE_MAX ? NULL :
 			    sql->row.data + sql->offset[i];
@@ -176,7 +119,7 @@ static int column_value(int table, const char *name)
 static int column_add(struct osmo_sql *sql, const char *name, struct err *err)
 {
 	if (sql->columns.n >= OSMO_SQL_COLUMNS_MAX)
-		return damaged(err, "a table with too many columns");
+		return osmo_sql_damaged(err, "a table with too many columns");
 	sql->columns.value[sql->columns.n++] =
 		(int8_t)column_value(sql->table, name);
 	return 0;
@@ -284,7 +227,41 @@ static int at_start(struct osmo_sql *sql, enum sql_token token,
 		sql->at = IN_COPY;
 	else if (is_word(token, text, "create"))
 		sql->at = IN_CREATE;
+	else if (is_word(token, text, "set"))
+		sql->at = IN_SET;
 	sql->verb = sql->at;
+	sql->setting = SET_OTHER;
+	return 0;
+}
+
+static bool is_readable_encoding(const char *name)
+{
+	return strcasecmp(name, "UTF8") == 0 ||
+	       strcasecmp(name, "UTF-8") == 0 ||
+	       strcasecmp(name, "UNICODE") == 0 ||
+	       strcasecmp(name, "SQL_ASCII") == 0;
+}
+
+/* The settings that decide what the bytes of a value mean. */
+static int in_set(struct osmo_sql *sql, enum sql_token token, const char *text,
+		  struct err *err)
+{
+	if (sql->at == IN_SET) {
+		if (is_word(token, text, "client_encoding"))
+			sql->setting = SET_ENCODING;
+		else if (is_word(token, text, "standard_conforming_strings"))
+			sql->setting = SET_STRINGS;
+		else if (is_punct(token, text, '=') ||
+			 is_word(token, text, "to"))
+			sql->at = IN_SET_VALUE;
+		return 0;
+	}
+	sql->at = IN_OTHER;
+	if (sql->setting == SET_STRINGS)
+		sql->lex.has_plain_escapes = strcmp(text, "off") == 0;
+	if (sql->setting == SET_ENCODING && !is_readable_encoding(text))
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "the dump is not in UTF-8: use pg_dump -E UTF8");
 	return 0;
 }
 
@@ -389,7 +366,7 @@ static int in_copy(struct osmo_sql *sql, enum sql_token token,
 	if (r < 0)
 		return r;
 	sql->at = AT_START;
-	sql->in_copy = sql->skips_line = true;
+	osmo_sql_copy_begin(sql);
 	return SQL_LEX_PAUSE;
 }
 
@@ -430,17 +407,17 @@ static int in_value(struct osmo_sql *sql, enum sql_token token,
 
 	sql->at = BEHIND_VALUE;
 	if (token == SQL_STRING)
-		return row_value(sql, text, len, err);
+		return osmo_sql_row_value(sql, text, len, err);
 	if (token == SQL_NUMBER && len < sizeof(number) - 1) {
 		number[0] = '-';
 		memcpy(number + 1, text, len + 1);
-		return sql->is_negative ? row_value(sql, number, len + 1, err) :
-					  row_value(sql, text, len, err);
+		return sql->is_negative ? osmo_sql_row_value(sql, number, len + 1, err) :
+					  osmo_sql_row_value(sql, text, len, err);
 	}
 	if (is_word(token, text, "null"))
-		return row_value(sql, NULL, 0, err);
+		return osmo_sql_row_value(sql, NULL, 0, err);
 	if (is_word(token, text, "true") || is_word(token, text, "false"))
-		return row_value(sql, text, len, err);
+		return osmo_sql_row_value(sql, text, len, err);
 	if (is_punct(token, text, '-') && !sql->is_negative) {
 		sql->is_negative = true;
 		sql->at = IN_VALUE;
@@ -455,8 +432,12 @@ static int in_values(struct osmo_sql *sql, enum sql_token token,
 	switch (sql->at) {
 	case IN_VALUES:
 		if (is_punct(token, text, '(')) {
-			row_begin(sql);
+			osmo_sql_row_begin(sql);
 			sql->at = IN_VALUE;
+			return 0;
+		}
+		if (is_word(token, text, "on")) {	/* CONFLICT DO NOTHING */
+			sql->at = IN_OTHER;
 			return 0;
 		}
 		return is_punct(token, text, ',') ? 0 :
@@ -489,7 +470,7 @@ static int in_values(struct osmo_sql *sql, enum sql_token token,
 	if (!is_punct(token, text, ')'))
 		return unexpected(sql, "a value", err);
 	sql->at = IN_VALUES;
-	return row_end(sql, err);
+	return osmo_sql_row_end(sql, err);
 }
 
 static int statement_token(struct osmo_sql *sql, enum sql_token token,
@@ -502,7 +483,7 @@ static int statement_token(struct osmo_sql *sql, enum sql_token token,
 		if (sql->table != NOT_OURS &&
 		    (sql->at == IN_VALUE || sql->at == BEHIND_VALUE ||
 		     sql->at == IN_CAST || sql->at == IN_COLUMNS))
-			return damaged(err, "a statement ends in the middle");
+			return osmo_sql_damaged(err, "a statement ends in the middle");
 		sql->at = AT_START;
 		return 0;
 	}
@@ -538,6 +519,9 @@ static int statement_token(struct osmo_sql *sql, enum sql_token token,
 	case BEHIND_VALUE:
 	case IN_CAST:
 		return in_values(sql, token, text, len, err);
+	case IN_SET:
+	case IN_SET_VALUE:
+		return in_set(sql, token, text, err);
 	case IN_OTHER:
 		break;
 	}
@@ -550,10 +534,13 @@ static void comment(struct osmo_sql *sql, const char *text)
 	static const char data_for[] = " Data for Name: ";
 	char name[64];
 
-	if (strncmp(text, " PostgreSQL database dump complete", 34) == 0)
+	if (strncmp(text, " PostgreSQL database dump complete", 34) == 0) {
 		sql->has_ended = true;
-	else if (strncmp(text, " PostgreSQL database dump", 25) == 0)
+	} else if (strncmp(text, " PostgreSQL database dump", 25) == 0) {
+		/* Once more in what pg_dumpall writes. */
 		sql->has_begun = true;
+		sql->has_ended = false;
+	}
 	if (strncmp(text, data_for, sizeof(data_for) - 1) != 0)
 		return;
 	text += sizeof(data_for) - 1;
@@ -576,174 +563,8 @@ static int token_found(void *arg, enum sql_token token, const char *text,
 		return 0;
 	}
 	r = statement_token(sql, token, text, len, err);
-	sql->lex.wants_text = sql->at == IN_VALUE && row_wants(sql);
-	return r;
-}
-
-/* ---- the data of COPY (PostgreSQL's manual, COPY, "Text Format") ---- */
-
-static void field_begin(struct osmo_sql *sql)
-{
-	buf_clear(&sql->field);
-	sql->copy_state = C_PLAIN;
-	sql->is_null = false;
-	sql->is_fresh = true;
-}
-
-static int field_end(struct osmo_sql *sql, struct err *err)
-{
-	int r = 0;
-
-	if (sql->table != NOT_OURS)
-		r = row_value(sql, sql->is_null ? NULL :
-			      sql->field.len ? sql->field.data : "",
-			      sql->field.len, err);
-	field_begin(sql);
-	return r;
-}
-
-static int field_keep(struct osmo_sql *sql, char c, struct err *err)
-{
-	sql->is_fresh = false;
-	if (!row_wants(sql))
-		return 0;
-	if (c == '\0')
-		return damaged(err, "a value with a NUL byte");
-	if (sql->is_null)
-		return damaged(err, "a value that begins with \\N");
-	if (sql->field.len >= OSMO_SQL_FIELD_MAX)
-		return err_set(err, ERR_USAGE, EFBIG,
-			       "a value of more than %zu bytes",
-			       OSMO_SQL_FIELD_MAX);
-	return buf_add(&sql->field, &c, 1, err);
-}
-
-static int copy_line_end(struct osmo_sql *sql, struct err *err)
-{
-	bool is_end = sql->is_end;
-	int r = 0;
-
-	sql->is_end = false;
-	if (sql->skips_line) {
-		sql->skips_line = false;
-	} else if (is_end) {
-		sql->in_copy = false;
-		sql->table = NOT_OURS;
-	} else {
-		r = field_end(sql, err);
-		if (r == 0 && sql->table != NOT_OURS)
-			r = row_end(sql, err);
-	}
-	field_begin(sql);
-	row_begin(sql);
-	sql->row_line = sql->lex.line + 1;
-	return r;
-}
-
-static int copy_escape(struct osmo_sql *sql, char c, struct err *err)
-{
-	static const char names[] = "bfnrtv";
-	static const char codes[] = "\b\f\n\r\t\v";
-	const char *name = c ? strchr(names, c) : NULL;
-
-	sql->copy_state = C_PLAIN;
-	if (c == 'N' && sql->is_fresh) {
-		sql->is_null = true;
-		sql->is_fresh = false;
-		return 0;
-	}
-	if (c == '.' && sql->is_fresh && sql->column == 0) {
-		sql->is_end = true;
-		return 0;
-	}
-	if (c >= '0' && c <= '7') {
-		sql->copy_state = C_OCTAL;
-		sql->code = (unsigned)(c - '0');
-		sql->digits = 1;
-		return 0;
-	}
-	if (c == 'x') {
-		sql->copy_state = C_HEX;
-		sql->code = sql->digits = 0;
-		return 0;
-	}
-	return field_keep(sql, name ? codes[name - names] : c, err);
-}
-
-/* True when the byte is a part of the number. */
-static bool copy_digit(struct osmo_sql *sql, char c)
-{
-	static const char hex[] = "0123456789abcdef";
-	bool is_hex = sql->copy_state == C_HEX;
-	const char *at = c ? strchr(hex, c >= 'A' && c <= 'F' ? c | 0x20 : c) :
-			     NULL;
-
-	if (!at || (!is_hex && at - hex > 7) ||
-	    sql->digits == (is_hex ? 2 : 3))
-		return false;
-	sql->code = sql->code * (is_hex ? 16 : 8) + (unsigned)(at - hex);
-	sql->digits++;
-	return true;
-}
-
-static int copy_byte(struct osmo_sql *sql, char c, bool *again,
-		     struct err *err)
-{
-	switch (sql->copy_state) {
-	case C_ESCAPE:
-		return copy_escape(sql, c, err);
-	case C_OCTAL:
-	case C_HEX:
-		if (copy_digit(sql, c))
-			return 0;
-		*again = true;
-		sql->copy_state = C_PLAIN;
-		return field_keep(sql, sql->digits ? (char)sql->code : 'x',
-				  err);
-	case C_CR:	/* of a line's end; elsewhere it would be escaped */
-		if (c != '\n')
-			return damaged(err, "a carriage return inside a row");
-		sql->copy_state = C_PLAIN;
-		break;
-	case C_PLAIN:
-		break;
-	}
-	if (c == '\n')
-		return copy_line_end(sql, err);
-	if (sql->skips_line)
-		return 0;
-	if (sql->is_end && c != '\r')
-		return damaged(err, "bytes behind \\.");
-	if (c == '\r')
-		sql->copy_state = C_CR;
-	else if (c == '\\')
-		sql->copy_state = C_ESCAPE;
-	else if (c == '\t')
-		return sql->table == NOT_OURS ?
-		       (sql->column = 1, field_begin(sql), 0) :
-		       field_end(sql, err);
-	else
-		return field_keep(sql, c, err);
-	return 0;
-}
-
-static int copy_feed(struct osmo_sql *sql, const char *bytes, size_t len,
-		     size_t *used, struct err *err)
-{
-	size_t i = 0;
-	int r = 0;
-
-	while (i < len && r == 0 && sql->in_copy) {
-		bool again = false;
-
-		r = copy_byte(sql, bytes[i], &again, err);
-		if (again)
-			continue;
-		if (bytes[i] == '\n')
-			sql->lex.line++;
-		i++;
-	}
-	*used = i;
+	sql->lex.wants_text = sql->at == IN_SET_VALUE ||
+			      (sql->at == IN_VALUE && osmo_sql_row_wants(sql));
 	return r;
 }
 
@@ -787,7 +608,7 @@ int osmo_sql_feed(struct osmo_sql *sql, const void *bytes, size_t len,
 	while (len > 0 && r == 0) {
 		size_t used;
 
-		r = sql->in_copy ? copy_feed(sql, p, len, &used, err) :
+		r = sql->in_copy ? osmo_sql_copy_feed(sql, p, len, &used, err) :
 				   sql_lex_feed(&sql->lex, p, len, &used, err);
 		p += used;
 		len -= used;
@@ -803,13 +624,13 @@ int osmo_sql_finish(struct osmo_sql *sql, struct err *err)
 	int r = 0;
 
 	if (sql->in_copy && !sql->is_end)
-		r = damaged(err, "it ends inside the data of a COPY: the dump was cut off");
+		r = osmo_sql_damaged(err, "it ends inside the data of a COPY: the dump was cut off");
 	else if (!sql->in_copy)
 		r = sql_lex_finish(&sql->lex, err);
 	if (r == 0 && !sql->in_copy && sql->at != AT_START)
-		r = damaged(err, "it ends inside a statement: the dump was cut off");
+		r = osmo_sql_damaged(err, "it ends inside a statement: the dump was cut off");
 	if (r == 0 && sql->has_begun && !sql->has_ended)
-		r = damaged(err, "pg_dump's last line, \"dump complete\", is missing: the dump was cut off");
+		r = osmo_sql_damaged(err, "pg_dump's last line, \"dump complete\", is missing: the dump was cut off");
 	if (r < 0)
 		return err_wrap(err, "line %llu",
 				(unsigned long long)sql->lex.line);

@@ -118,7 +118,8 @@ static int between(struct sql_lex *lex, char c, struct err *err)
 	}
 	switch (c) {
 	case '\'':
-		begin(lex, LEX_STRING, lex->wants_text);
+		begin(lex, lex->has_plain_escapes ? LEX_ESCAPES : LEX_STRING,
+		      lex->wants_text);
 		return 0;
 	case '"':
 		begin(lex, LEX_IDENT, true);

@@ -34,6 +34,8 @@ struct sql_lex {
 	sql_token_fn each;
 	void *arg;
 	bool wants_text;	/* set by the owner: the next strings matter */
+	bool has_plain_escapes;	/* ...: '' is read as E'' is, as in a database
+				   without standard_conforming_strings */
 	size_t text_max;	/* bytes of a token that is kept */
 
 	/* internal */

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "backends/auth/cred_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "backends/base/log.h"
+
+void cred_wipe_free(char *secret)
+{
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
+void cred_release(struct cred *cred)
+{
+	cred_wipe_free(cred->access_key_id);
+	cred_wipe_free(cred->secret_key);
+	cred_wipe_free(cred->session_token);
+	memset(cred, 0, sizeof(*cred));
+}
+
+uint64_t cred_next_generation(void)
+{
+	static atomic_ullong last;
+
+	return atomic_fetch_add(&last, 1) + 1;
+}
+
+static int dup_string(char **out, const char *s, struct err *err)
+{
+	*out = s ? strdup(s) : NULL;
+	return s && !*out ? err_nomem(err) : 0;
+}
+
+int cred_copy(struct cred *out, const struct cred *from, struct err *err)
+{
+	int r;
+
+	*out = (struct cred){
+		.anonymous = from->anonymous,
+		.expires_s = from->expires_s,
+		.generation = from->generation,
+	};
+	r = dup_string(&out->access_key_id, from->access_key_id, err);
+	if (r == 0)
+		r = dup_string(&out->secret_key, from->secret_key, err);
+	if (r == 0)
+		r = dup_string(&out->session_token, from->session_token, err);
+	if (r < 0)
+		cred_release(out);
+	return r;
+}
+
+/* Printable ASCII: what a header can carry and a file cannot hide. */
+static int check_value(const char *where, const char *what, const char *value,
+		       struct err *err)
+{
+	if (!value || !*value)
+		return err_set(err, ERR_AUTH, EACCES, "%s has no %s", where,
+			       what);
+	if (strlen(value) > CRED_VALUE_MAX)
+		return err_set(err, ERR_AUTH, EACCES,
+			       "%s: the %s is longer than %d bytes", where,
+			       what, CRED_VALUE_MAX);
+	for (const char *p = value; *p; p++)
+		if (*p <= ' ' || *p >= 0x7f)
+			return err_set(err, ERR_AUTH, EACCES,
+				       "%s: the %s has a byte that no key has, "
+				       "at position %zu",
+				       where, what, (size_t)(p - value) + 1);
+	return 0;
+}
+
+int cred_fill(struct cred *out, const char *where, const char *access_key_id,
+	      const char *secret_key, const char *session_token,
+	      struct err *err)
+{
+	struct cred cred = {
+		.access_key_id = (char *)access_key_id,
+		.secret_key = (char *)secret_key,
+		.expires_s = INT64_MAX,
+	};
+	int r;
+
+	if (session_token && *session_token)
+		cred.session_token = (char *)session_token;
+	r = check_value(where, "access key id", access_key_id, err);
+	if (r == 0)
+		r = check_value(where, "secret key", secret_key, err);
+	if (r == 0 && cred.session_token)
+		r = check_value(where, "session token", session_token, err);
+	if (r < 0)
+		return r;
+	cred.generation = cred_next_generation();
+	return cred_copy(out, &cred, err);
+}
+
+int cred_source_init(struct cred_source *src, const struct cred_source_ops *ops,
+		     const char *name, struct err *err)
+{
+	src->ops = ops;
+	atomic_init(&src->refs, 1);
+	return dup_string(&src->name, name, err);
+}
+
+int cred_source_get(struct cred_source *src, struct cred *out, struct err *err)
+{
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	r = src->ops->get(src, out, err);
+	if (r == -ENOENT) {
+		err->code = EACCES;
+		return -EACCES;
+	}
+	return r;
+}
+
+void cred_source_refused(struct cred_source *src, uint64_t generation)
+{
+	if (src->ops->refused)
+		src->ops->refused(src, generation);
+}
+
+const char *cred_source_name(struct cred_source *src)
+{
+	return src->ops->name ? src->ops->name(src) : src->name;
+}
+
+struct cred_source *cred_source_get_ref(struct cred_source *src)
+{
+	atomic_fetch_add(&src->refs, 1);
+	return src;
+}
+
+void cred_source_put_ref(struct cred_source *src)
+{
+	if (atomic_fetch_sub(&src->refs, 1) != 1)
+		return;
+	if (src->ops->release)
+		src->ops->release(src);
+	free(src->name);
+	free(src);
+}
+
+/*
+ * Static and environment: filled once, or why not.
+ */
+
+struct cred_fixed {
+	struct cred_source base;
+	struct cred cred;
+	struct err none;	/* class ERR_NONE: cred is good */
+	int none_r;
+};
+
+static int fixed_get(struct cred_source *src, struct cred *out, struct err *err)
+{
+	struct cred_fixed *fixed = (struct cred_fixed *)src;
+
+	if (fixed->none_r == 0)
+		return cred_copy(out, &fixed->cred, err);
+	err_copy(err, &fixed->none);
+	return fixed->none_r;
+}
+
+static void fixed_release(struct cred_source *src)
+{
+	struct cred_fixed *fixed = (struct cred_fixed *)src;
+
+	cred_release(&fixed->cred);
+}
+
+static int fixed_new(struct cred_fixed **out, const char *name, struct err *err)
+{
+	static const struct cred_source_ops ops = {
+		.get = fixed_get,
+		.release = fixed_release,
+	};
+	struct cred_fixed *fixed = calloc(1, sizeof(*fixed));
+	int r;
+
+	if (!fixed)
+		return err_nomem(err);
+	r = cred_source_init(&fixed->base, &ops, name, err);
+	if (r < 0)
+		free(fixed);
+	else
+		*out = fixed;
+	return r;
+}
+
+int cred_source_static(struct cred_source **out, const char *name,
+		       const char *access_key_id, const char *secret_key,
+		       const char *session_token, struct err *err)
+{
+	struct cred_fixed *fixed;
+	int r = fixed_new(&fixed, name, err);
+
+	if (r < 0)
+		return r;
+	r = cred_fill(&fixed->cred, name, access_key_id, secret_key,
+		      session_token, err);
+	if (r < 0)
+		cred_source_put_ref(&fixed->base);
+	else
+		*out = &fixed->base;
+	return r;
+}
+
+int cred_source_anonymous(struct cred_source **out, struct err *err)
+{
+	struct cred_fixed *fixed;
+	int r = fixed_new(&fixed, "anonymous", err);
+
+	if (r < 0)
+		return r;
+	fixed->base.is_anonymous = true;
+	fixed->cred.anonymous = true;
+	fixed->cred.expires_s = INT64_MAX;
+	fixed->cred.generation = cred_next_generation();
+	*out = &fixed->base;
+	return 0;
+}
+
+static const char *env(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+/* Identities that the SDKs would find here and this source does not. */
+static const char *unsupported_env(void)
+{
+	static const char *const names[] = {
+		"AWS_WEB_IDENTITY_TOKEN_FILE",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (env(names[i]))
+			return names[i];
+	return NULL;
+}
+
+int cred_source_env(struct cred_source **out, struct err *err)
+{
+	const char *id = env("AWS_ACCESS_KEY_ID");
+	const char *secret = env("AWS_SECRET_ACCESS_KEY");
+	const char *unsupported = unsupported_env();
+	struct cred_fixed *fixed;
+	int r = fixed_new(&fixed, "environment", err);
+
+	if (r < 0)
+		return r;
+	if (id || secret) {
+		r = cred_fill(&fixed->cred, "the environment", id,
+			      secret, env("AWS_SESSION_TOKEN"), &fixed->none);
+	} else {
+		r = -ENOENT;
+		(void)err_set(&fixed->none, ERR_AUTH, ENOENT,
+			      "AWS_ACCESS_KEY_ID is not set%s%s%s",
+			      unsupported ? " (" : "",
+			      unsupported ? unsupported : "",
+			      unsupported ? " is, but is not supported)" : "");
+		if (unsupported)
+			log_warn("auth", "%s is set and not supported: ignored",
+				 unsupported);
+	}
+	if (r == -ENOMEM) {
+		cred_source_put_ref(&fixed->base);
+		return err_nomem(err);
+	}
+	fixed->none_r = r;
+	*out = &fixed->base;
+	return 0;
+}

@@ -81,7 +81,9 @@ static int build_init(struct tree_build *b,
 	if (r == 0 && opt->hash_location && opt->hash_location[0])
 		r = keep_hash_location(b, opt->hash_location, err);
 	return r < 0 ? r : record_sort_new(&b->sort, b->dirfd,
-					   TREE_BUILD_MEMORY, err);
+					   opt->memory ? opt->memory :
+							 TREE_BUILD_MEMORY,
+					   err);
 }
 
 int tree_build_new(struct tree_build **out,

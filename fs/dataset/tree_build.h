@@ -27,6 +27,7 @@ struct tree_build_options {
 	const char *label;	/* "production/imagenet@2", for log lines */
 	const char *hash_location;	/* URI below which keys are OSMO's own
 					   hashes, or NULL */
+	size_t memory;			/* 0: TREE_BUILD_MEMORY */
 };
 int tree_build_new(struct tree_build **out,
 		   const struct tree_build_options *opt, struct err *err)

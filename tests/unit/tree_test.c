@@ -573,6 +573,35 @@ Test(tree, nothing_is_left_behind_by_a_build_that_is_given_up)
 	cr_expect_eq(system(line), 0);
 }
 
+Test(tree, what_spills_gives_the_same_tree)
+{
+	uint64_t checksum = 0;
+
+	for (int pass = 0; pass < 3; pass++) {
+		struct tree_build *b;
+		struct tree *t;
+		char path[64];
+
+		/* 256 KiB a run: some 150 of them, more than are merged. */
+		options.memory = pass ? 1 : 0;
+		b = begin();
+		for (unsigned i = 0; i < 200000; i++) {
+			unsigned n = pass == 1 ? 199999 - i : i;
+
+			(void)snprintf(path, sizeof(path), "d%u/e%u/%x",
+				       n % 20, n % 300, n * 2654435761u);
+			add(b, path, n);
+		}
+		t = finish(b);
+		cr_expect_eq(info_of(t).n_files, 200000);
+		if (pass)
+			cr_expect_eq(info_of(t).checksum, checksum);
+		checksum = info_of(t).checksum;
+		tree_put(t);
+	}
+	options.memory = 0;
+}
+
 /* More than a block of entries in a directory; more than one extent. */
 Test(tree, every_name_of_a_large_directory_is_found)
 {

@@ -767,8 +767,10 @@ def life_a_descriptor_as_mount_point(w):
         assert ok and 'production' in names, names
         ok, name = fork_as(w.uid, os.getxattr, w.point, 'user.datasetfs.socket')
         assert ok and str(p.pid).encode() in name, name
+        assert wait_until(lambda: f'mountpoint=/dev/fd/{fd} ' in open(w.log).read())
         p.send_signal(signal.SIGTERM)
-        assert p.wait(10) == 0
+        code = p.wait(10)
+        assert code == 0, f'exit {code}\n' + open(w.log).read()
         ok, text = fork_as(w.uid, os.listdir, w.point)
         assert not ok and 'Errno 107' in text, text
     finally:

@@ -261,9 +261,9 @@ static void expand(struct bench *b)
 		.label = "bench",
 		.hash_location = "s3:/" BASE,
 	};
-	struct osmo_manifest *m;
+	struct osmo_manifest *m = NULL;
 	struct tree_build *build;
-	struct tree *tree;
+	struct tree *tree = NULL;
 	struct err err = ERR_INIT;
 
 	if (tree_build_new(&build, &opt, &err) < 0 ||

@@ -51,7 +51,6 @@ void backend_release(struct backend *b)
 int backend_open(struct backend **out, const struct backend_spec *spec,
 		 struct http_engine *engine, struct err *err)
 {
-	(void)engine;
 	*out = NULL;
 	switch (spec->location->scheme) {
 	case URI_FILE:
@@ -60,6 +59,7 @@ int backend_open(struct backend **out, const struct backend_spec *spec,
 	case URI_GS:
 	case URI_TOS:
 	case URI_SWIFT:
+		return s3_open(out, spec, engine, err);
 	case URI_AZURE:
 		break;
 	}

@@ -140,6 +140,7 @@ void backend_multipart_put(struct backend *b, const char *key,
 			   const char *upload_id, unsigned number,
 			   const void *data, size_t len, int64_t deadline_ms,
 			   backend_done_fn done, void *arg);
+/* create_only: -ENOTSUP unless a probe has seen that it is honoured. */
 void backend_multipart_complete(struct backend *b, const char *key,
 				const char *upload_id,
 				const struct part_etag *parts, size_t n_parts,
@@ -153,6 +154,7 @@ void backend_multipart_abort(struct backend *b, const char *key,
 struct backend_caps {
 	bool probed;
 	bool create_only;	/* PUT If-None-Match: * */
+	bool complete_create_only; /* the same of a completed upload */
 	bool if_match;		/* PUT If-Match */
 	bool if_match_unquoted;	/* ... only with the etag unquoted (Ceph) */
 	bool delete_if_match;

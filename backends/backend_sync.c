@@ -131,6 +131,61 @@ int backend_sync_delete(struct backend *b, const char *key,
 	return wait_for(&w, NULL, err);
 }
 
+int backend_sync_multipart_create(struct backend *b, const char *key,
+				  char upload_id[BACKEND_UPLOAD_ID_MAX],
+				  int64_t deadline_ms, struct err *err)
+{
+	struct waiter w;
+
+	waiter_init(&w);
+	backend_multipart_create(b, key, upload_id, deadline_ms, on_done, &w);
+	return wait_for(&w, NULL, err);
+}
+
+int backend_sync_multipart_put(struct backend *b, const char *key,
+			       const char *upload_id, struct part_etag *part,
+			       const void *data, size_t len,
+			       int64_t deadline_ms, struct err *err)
+{
+	struct object_info info;
+	struct waiter w;
+	int r;
+
+	waiter_init(&w);
+	backend_multipart_put(b, key, upload_id, part->number, data, len,
+			      deadline_ms, on_done, &w);
+	r = wait_for(&w, &info, err);
+	if (r == 0)
+		memcpy(part->etag, info.etag, sizeof(part->etag));
+	return r;
+}
+
+int backend_sync_multipart_complete(struct backend *b, const char *key,
+				    const char *upload_id,
+				    const struct part_etag *parts,
+				    size_t n_parts, bool create_only,
+				    struct object_info *info,
+				    int64_t deadline_ms, struct err *err)
+{
+	struct waiter w;
+
+	waiter_init(&w);
+	backend_multipart_complete(b, key, upload_id, parts, n_parts,
+				   create_only, deadline_ms, on_done, &w);
+	return wait_for(&w, info, err);
+}
+
+int backend_sync_multipart_abort(struct backend *b, const char *key,
+				 const char *upload_id, int64_t deadline_ms,
+				 struct err *err)
+{
+	struct waiter w;
+
+	waiter_init(&w);
+	backend_multipart_abort(b, key, upload_id, deadline_ms, on_done, &w);
+	return wait_for(&w, NULL, err);
+}
+
 /* The page is the backend's: keep a copy, with keys as offsets at first. */
 static int copy_page(struct waiter *w, const struct list_page *page,
 		     struct err *err)

@@ -23,6 +23,26 @@ int backend_sync_delete(struct backend *b, const char *key,
 			const char *if_match, int64_t deadline_ms,
 			struct err *err) MUST_CHECK;
 
+int backend_sync_multipart_create(struct backend *b, const char *key,
+				  char upload_id[BACKEND_UPLOAD_ID_MAX],
+				  int64_t deadline_ms, struct err *err)
+	MUST_CHECK;
+/* part->number is the caller's, part->etag the result. */
+int backend_sync_multipart_put(struct backend *b, const char *key,
+			       const char *upload_id, struct part_etag *part,
+			       const void *data, size_t len,
+			       int64_t deadline_ms, struct err *err) MUST_CHECK;
+int backend_sync_multipart_complete(struct backend *b, const char *key,
+				    const char *upload_id,
+				    const struct part_etag *parts,
+				    size_t n_parts, bool create_only,
+				    struct object_info *info,
+				    int64_t deadline_ms, struct err *err)
+	MUST_CHECK;
+int backend_sync_multipart_abort(struct backend *b, const char *key,
+				 const char *upload_id, int64_t deadline_ms,
+				 struct err *err) MUST_CHECK;
+
 /*
  * All pages below prefix, in order; each() returning non-zero ends the walk
  * with that value.  A token that repeats is ERR_CORRUPT.  Each page has

@@ -376,6 +376,7 @@ int file_open(struct backend **out, const struct backend_spec *spec,
 	fb->base.caps = (struct backend_caps){
 		.probed = true,
 		.create_only = true,
+		.complete_create_only = true,
 		.if_match = true,
 		.delete_if_match = true,
 	};

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "backends/s3_impl.h"
+
+#include <errno.h>
+#include <string.h>
+#include "backends/base/clock.h"
+
+static void run_later(void *arg)
+{
+	struct backend_op *op = arg;
+
+	op->run(op);
+}
+
+static void s3_later(struct backend_op *op, void (*run)(struct backend_op *))
+{
+	struct s3_backend *sb = (struct s3_backend *)op->backend;
+
+	op->run = run;
+	http_engine_after(sb->engine, clock_ms(), run_later, op);
+}
+
+void s3_key_prefix(const struct s3_backend *sb, struct buf *out)
+{
+	const char *key = sb->base.location.key;
+
+	if (!*key)
+		return;
+	buf_str(out, key);
+	buf_char(out, '/');
+}
+
+static void on_done(void *ctx, int r, const struct err *err)
+{
+	struct s3_call *call = ctx;
+	struct backend_op *op = call->op;
+
+	op->r = r;
+	if (r < 0)
+		err_copy(&op->err, err);
+	if (r < 0 && op->kind == BACKEND_OP_GET_ALL)
+		s3_buf_cut(op->out, call->out_len);
+	buf_release(&call->reply);
+	buf_release(&call->body);
+	free(call);
+	backend_op_finish(op);
+}
+
+static int refuse_condition(struct backend_op *op, const char *name)
+{
+	return err_set(&op->err, ERR_USAGE, ENOTSUP,
+		       "the store does not honour %s", name);
+}
+
+/* A condition that the store would ignore must not look as if it held. */
+static int check_conditions(struct backend_op *op)
+{
+	const struct backend_caps *caps = &op->backend->caps;
+	/* Google's S3 dialect answers 200 to each of them: no need to ask. */
+	bool is_deaf = op->backend->location.scheme == URI_GS;
+
+	if (op->kind == BACKEND_OP_MULTIPART_COMPLETE && op->create_only &&
+	    (is_deaf || !caps->complete_create_only))
+		return refuse_condition(op, "If-None-Match of an upload");
+	if (op->create_only &&
+	    (is_deaf || (caps->probed && !caps->create_only)))
+		return refuse_condition(op, "If-None-Match");
+	if (!op->if_match)
+		return 0;
+	if (op->kind == BACKEND_OP_PUT &&
+	    (is_deaf || (caps->probed && !caps->if_match)))
+		return refuse_condition(op, "If-Match");
+	if (op->kind == BACKEND_OP_DELETE &&
+	    (is_deaf || (caps->probed && !caps->delete_if_match)))
+		return refuse_condition(op, "If-Match on DELETE");
+	return 0;
+}
+
+static int check(struct backend_op *op)
+{
+	int r = check_conditions(op);
+
+	if (r < 0)
+		return r;
+	if (op->kind == BACKEND_OP_MULTIPART_PUT &&
+	    (!op->part_number || op->part_number > S3_PARTS_MAX))
+		return err_set(&op->err, ERR_USAGE, EINVAL, "part %u of %d",
+			       op->part_number, S3_PARTS_MAX);
+	return 0;
+}
+
+static void start(struct backend_op *op)
+{
+	static const struct exchange_ops ops = {
+		.prepare = s3_prepare,
+		.judge = s3_judge,
+		.done = on_done,
+	};
+	struct s3_backend *sb = (struct s3_backend *)op->backend;
+	struct s3_call *call;
+
+	op->r = check(op);
+	call = op->r == 0 ? calloc(1, sizeof(*call)) : NULL;
+	if (!call) {
+		if (op->r == 0)
+			op->r = err_nomem(&op->err);
+		s3_later(op, backend_op_finish);
+		return;
+	}
+	call->op = op;
+	call->sb = sb;
+	call->out_len = op->out ? op->out->len : 0;
+	exchange_start(sb->engine, &ops, call, op->deadline_ms);
+}
+
+static void s3_release(struct backend *b)
+{
+	struct s3_backend *sb = (struct s3_backend *)b;
+
+	s3_endpoint_release(&sb->endpoint);
+	if (sb->creds)
+		cred_source_put_ref(sb->creds);
+	lock_release(&sb->lock);
+}
+
+static const struct backend_ops s3_ops = {
+	/* clang-format off */
+	.start = {
+		[BACKEND_OP_GET] = start,
+		[BACKEND_OP_GET_ALL] = start,
+		[BACKEND_OP_HEAD] = start,
+		[BACKEND_OP_PUT] = start,
+		[BACKEND_OP_DELETE] = start,
+		[BACKEND_OP_LIST] = start,
+		[BACKEND_OP_MULTIPART_CREATE] = start,
+		[BACKEND_OP_MULTIPART_PUT] = start,
+		[BACKEND_OP_MULTIPART_COMPLETE] = start,
+		[BACKEND_OP_MULTIPART_ABORT] = start,
+	},
+	/* clang-format on */
+	.later = s3_later,
+	.release = s3_release,
+};
+
+int s3_open(struct backend **out, const struct backend_spec *spec,
+	    struct http_engine *engine, struct err *err)
+{
+	struct s3_backend *sb;
+	int r;
+
+	if (!engine)
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "%s: opened without an HTTP engine",
+			       spec->location->text);
+	sb = calloc(1, sizeof(*sb));
+	if (!sb)
+		return err_nomem(err);
+	r = s3_endpoint_init(&sb->endpoint, spec, err);
+	if (r == 0)
+		r = backend_init(&sb->base, &s3_ops, spec, err);
+	if (r < 0) {
+		s3_endpoint_release(&sb->endpoint);
+		backend_release(&sb->base);
+		free(sb);
+		return r;
+	}
+	lock_init(&sb->lock);
+	(void)strcpy(sb->region, sb->endpoint.region);
+	sb->engine = engine;
+	sb->creds = spec->creds ? cred_source_get_ref(spec->creds) : NULL;
+	*out = &sb->base;
+	return 0;
+}

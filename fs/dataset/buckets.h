@@ -87,6 +87,12 @@ void bucket_tree(struct bucket *b, struct catalog *catalog,
 int bucket_tree_sync(struct bucket *b, struct catalog *catalog,
 		     const struct dataset *ds, const struct version *v,
 		     struct tree **out, struct err *err) MUST_CHECK;
+/*
+ * A block of the version's tree was seen to be damaged: its file is removed,
+ * so that the next bucket_tree() builds it again.  Trees that are open stay.
+ */
+void bucket_tree_discard(struct bucket *b, const struct dataset *ds,
+			 const struct version *v);
 /* "building: 31 of 260 MiB", for status; "" when nothing is built. */
 void buckets_building(struct buckets *buckets, struct buf *out);
 

@@ -198,6 +198,19 @@ int bucket_tree_sync(struct bucket *b, struct catalog *catalog,
 	return tree_open_or_build(&job, out, err);
 }
 
+void bucket_tree_discard(struct bucket *b, const struct dataset *ds,
+			 const struct version *v)
+{
+	struct tree_job job = { .next = NULL };
+
+	job_init(&job, b, ds, v);
+	if (b->owner->trees_fd < 0 ||
+	    unlinkat(b->owner->trees_fd, job.name, 0) == 0 || errno == ENOENT)
+		return;
+	log_warn(LOG, "damaged tree cannot be removed: version=%s error=\"%s\"",
+		 job.label, strerror(errno));
+}
+
 void buckets_building(struct buckets *bs, struct buf *out)
 {
 	lock_take(&bs->jobs_lock);

@@ -830,6 +830,32 @@ def life_inode_numbers_survive_a_restart(w):
         assert fork_as(w.uid, numbers) == before and before[0]
 
 
+def life_a_damaged_tree_is_built_again(w):
+    def content():
+        v = w.path('production/imagenet@1')
+        return sorted(os.listdir(v + '/many')), sorted(os.listdir(v))
+
+    with w.mount():
+        ok, before = fork_as(w.uid, content)
+        assert ok, before
+    trees = os.path.join(w.cache, 'trees')
+    damaged = 0
+    for name in os.listdir(trees):
+        with open(os.path.join(trees, name), 'r+b') as f:
+            size = f.seek(0, os.SEEK_END)
+            for at in range(size // 3, size, 1000):     # its beginning stays
+                f.seek(at)
+                byte = f.read(1)[0]
+                f.seek(at)
+                f.write(bytes([byte ^ 0x55]))
+                damaged += 1
+    assert damaged > 20
+    with w.mount() as m:
+        assert fork_as(w.uid, content) == (True, before), m.log()
+        ok, detail = fork_as(w.uid, case_every_file_is_there_and_equal, w)
+        assert ok, detail
+
+
 def life_a_publication_is_seen_and_a_deleted_version_stays_for_readers(w):
     b, ds = w.bucket, 'id-imagenet'
     shown = w.path('production/imagenet@3')

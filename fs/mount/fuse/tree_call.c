@@ -95,6 +95,7 @@ void tree_call_fail(struct tree_call *call, const struct slot_ref *ref,
 		 bucket_name(ref->bucket), ref->ds->name, ref->v->number,
 		 err->text);
 	slots_drop_tree(call->fs->slots, ref->slot, ref->tree);
+	bucket_tree_discard(ref->bucket, ref->ds, ref->v);
 	call->is_second = true;
 	tree_call_run(call, call->parked.req);
 }

@@ -31,6 +31,8 @@ struct session {
 };
 
 static void log_libfuse(enum fuse_log_level level, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+static void log_libfuse(enum fuse_log_level level, const char *fmt, va_list ap)
 {
 	char line[SESSION_WORDS_MAX];
 	int n;

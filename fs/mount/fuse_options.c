@@ -14,8 +14,8 @@ enum option_kind {
 	OPTION_IGNORE,	/* what mount(8) and fstab pass to everybody */
 	OPTION_KERNEL,	/* handed on as it is */
 	OPTION_RW, OPTION_EXEC, OPTION_INODE32, OPTION_ALLOW_OTHER,
-	OPTION_NONEMPTY, OPTION_UID, OPTION_GID, OPTION_UMASK, OPTION_TIMEOUT,
-	OPTION_THREADS, OPTION_FSNAME,
+	OPTION_NONEMPTY, OPTION_NOXATTR, OPTION_UID, OPTION_GID, OPTION_UMASK,
+	OPTION_TIMEOUT, OPTION_THREADS, OPTION_FSNAME,
 };
 
 /* A name that ends in '=' takes a value, "x-" stands for all that begin so. */
@@ -45,6 +45,7 @@ static const struct {
 	{ "inode32", OPTION_INODE32 },
 	{ "allow_other", OPTION_ALLOW_OTHER },
 	{ "nonempty", OPTION_NONEMPTY },
+	{ "noxattr", OPTION_NOXATTR },
 	{ "uid=", OPTION_UID },
 	{ "gid=", OPTION_GID },
 	{ "umask=", OPTION_UMASK },
@@ -55,7 +56,7 @@ static const struct {
 
 #define OPTIONS_KNOWN \
 	"allow_other, exec, fsname=NAME, gid=N, inode32, noatime, noexec, " \
-	"nonempty, ro, threads=N, timeout=SECONDS, uid=N, umask=OCTAL"
+	"nonempty, noxattr, ro, threads=N, timeout=SECONDS, uid=N, umask=OCTAL"
 
 static bool number_parse(const char *text, int base, unsigned long max,
 			 unsigned long *out)
@@ -107,6 +108,9 @@ static int option_apply(struct fuse_options *opt, enum option_kind kind,
 		break;
 	case OPTION_NONEMPTY:
 		opt->nonempty = true;
+		break;
+	case OPTION_NOXATTR:
+		opt->noxattr = true;
 		break;
 	case OPTION_UID:
 		r = option_number(word, 10, 0, UINT32_MAX - 1, &n, err);

@@ -19,6 +19,7 @@ struct fuse_options {
 	mode_t umask;		/* bits taken away; 0 by default */
 	bool exec;		/* files are 0555 rather than 0444 */
 	bool inode32;
+	bool noxattr;		/* the kernel is told once that there are none */
 	bool allow_other;	/* default: as root */
 	bool nonempty;
 	int64_t timeout_ms;	/* of a read */

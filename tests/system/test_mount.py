@@ -816,6 +816,10 @@ def life_options_change_what_is_shown(w):
     with w.mount(options):
         ok, mode = fork_as(w.uid, look)
         assert ok and mode == 0o555, mode
+    with w.mount('noxattr'):
+        ok, detail = fork_as(w.uid, fails_with, errno.EOPNOTSUPP, os.getxattr,
+                             w.path('production/imagenet@1'), 'user.datasetfs.size')
+        assert ok, detail
 
 
 def life_inode_numbers_survive_a_restart(w):

@@ -58,7 +58,7 @@ Test(fuse_options, values_are_taken_over)
 {
 	struct fuse_options opt = must_parse(
 		"ro,uid=1000,gid=7,umask=027,timeout=5,threads=3,inode32,exec,"
-		"fsname=x,noatime,allow_other,nonempty,_netdev,x-systemd.automount",
+		"fsname=x,noatime,allow_other,nonempty,noxattr,_netdev,x-systemd.automount",
 		false);
 
 	cr_assert_eq(opt.uid, 1000);
@@ -66,7 +66,7 @@ Test(fuse_options, values_are_taken_over)
 	cr_assert_eq(opt.umask, 027);
 	cr_assert_eq(opt.timeout_ms, 5000);
 	cr_assert_eq(opt.threads, 3);
-	cr_assert(opt.inode32 && opt.exec && opt.nonempty);
+	cr_assert(opt.inode32 && opt.exec && opt.nonempty && opt.noxattr);
 	cr_assert(has_word(&opt, "allow_other"));
 	cr_assert(has_word(&opt, "noatime"));
 	cr_assert(has_word(&opt, "fsname=x"));

@@ -177,14 +177,19 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 			size_t size)
 {
-	xattr_get(req, ino, name, size);
+	if (fs_of(req)->options.noxattr)
+		reply_error(req, ENOSYS);
+	else
+		xattr_get(req, ino, name, size);
 }
 
 /* Ours are there for those who know their names. */
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
 	(void)ino;
-	if (size)
+	if (fs_of(req)->options.noxattr)
+		reply_error(req, ENOSYS);
+	else if (size)
 		reply_bytes(req, NULL, 0);
 	else
 		(void)fuse_reply_xattr(req, 0);

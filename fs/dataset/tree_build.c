@@ -206,7 +206,7 @@ static int add_parents(struct tree_build *b, const uint8_t *parent, size_t len,
 /* ---- files ---- */
 
 /* What tree_build_add() was given. */
-struct tree_file {
+struct given {
 	const char *source, *etag;
 	size_t source_len, etag_len;
 	uint64_t size;
@@ -219,7 +219,7 @@ struct tree_file {
  * or of before the bucket was moved, where the etag has the form: one that came
  * from a store's listing would be the validator of that object as well.
  */
-static bool is_hashed(const struct tree_build *b, const struct tree_file *f,
+static bool is_hashed(const struct tree_build *b, const struct given *f,
 		      uint32_t parts)
 {
 	static const char usual[] = "/hashes";
@@ -240,7 +240,7 @@ static bool is_hashed(const struct tree_build *b, const struct tree_file *f,
 /* The payload of a file's record: *len bytes. */
 static void encode_file(const struct tree_build *b, uint8_t *p, size_t *len,
 			const struct tree_source_form *form,
-			const struct tree_file *f)
+			const struct given *f)
 {
 	struct osmo_etag parsed = { .parts = 0 };
 	uint8_t flags = form->flags;
@@ -274,7 +274,7 @@ static void encode_file(const struct tree_build *b, uint8_t *p, size_t *len,
 	*len = n;
 }
 
-static const char *check_file(const struct tree_file *f)
+static const char *check_file(const struct given *f)
 {
 	if (f->size > INT64_MAX)
 		return "size over 2^63";
@@ -288,7 +288,7 @@ int tree_build_add(struct tree_build *b, const char *path, size_t path_len,
 		   const char *etag, size_t etag_len, enum tree_fault fault,
 		   struct err *err)
 {
-	const struct tree_file f = { source, etag, source_len, etag_len, size,
+	const struct given f = { source, etag, source_len, etag_len, size,
 				     fault };
 	uint8_t payload[TREE_P_HEAP + 2 * TEXT_MAX + 2];
 	uint8_t key[TREE_KEY_MAX];

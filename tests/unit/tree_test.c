@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tree.c and tree_build.c: what goes in, and what is found. */
+/* tree.c, tree_file.c and tree_build.c: what goes in, and what is found. */
 #include <config.h>
 #include "fs/dataset/tree_build.h"
 

@@ -129,7 +129,8 @@ int tree_prefixes_split(struct tree_prefixes *p, struct tree_source_form *out,
 	/* A tail that is empty, or "..", or holds NUL, says nothing of its
 	   neighbours. */
 	if (!slash || slash == source + source_len - 1 ||
-	    (source_len >= 3 && memcmp(source + source_len - 3, "/..", 3) == 0) ||
+	    (source_len >= 3 &&
+	     memcmp(source + source_len - 3, "/..", 3) == 0) ||
 	    memchr(source, '\0', source_len)) {
 		out->is_readable = is_readable(source, source_len);
 		return 0;

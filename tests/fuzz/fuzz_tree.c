@@ -3,7 +3,9 @@
  * Trees from hostile entries, and tree files with damage.  The input is a list
  * of lines "PATH TAB SOURCE TAB ETAG"; of a line that begins with a digit and
  * '!' the digits say which byte of the finished file is changed.
- * fuzz-covers: fs/dataset/tree.c fs/dataset/tree_build.c fs/dataset/tree/tree_file.c fs/dataset/tree/tree_emit.c fs/dataset/tree/tree_path.c
+ * fuzz-covers: fs/dataset/tree.c fs/dataset/tree_build.c
+ * fuzz-covers: fs/dataset/tree/tree_file.c fs/dataset/tree/tree_emit.c
+ * fuzz-covers: fs/dataset/tree/tree_path.c fs/dataset/tree/tree_prefix.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"

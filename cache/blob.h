@@ -12,8 +12,11 @@
 #define BLOB_PART ((uint64_t)8 << 20)	/* OSMO hashes files in 8 MiB parts */
 
 /*
- * (profile, full key, size), hashed: never the manifest's etag, or another
- * bucket could plant bytes under a victim's (DESIGN.md section 6).
+ * (profile, full key, size), hashed: never the manifest's etag alone, or
+ * another bucket could plant bytes under a victim's.  What the caller expects
+ * of the content (check, md5, if_match) is hashed too: a manifest that expects
+ * other content of the same key gets neither bytes that were checked against
+ * something else, nor the power to declare a neighbour's blob bad.
  */
 struct blob_id {
 	uint64_t hi, lo;
@@ -41,6 +44,13 @@ struct blob {
 	const char *if_match;		/* FOREIGN: the etag; else NULL */
 };
 
+static inline bool blob_id_equal(const struct blob_id *a,
+				 const struct blob_id *b)
+{
+	return a->hi == b->hi && a->lo == b->lo;
+}
+
+/* SHA-256, truncated.  Aborts without memory, as digest.h does. */
 void blob_identify(struct blob_id *out, const struct blob *blob);
 
 #endif

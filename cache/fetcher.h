@@ -28,6 +28,7 @@ struct fetch_waiter;
 #define FETCHER_GRAIN ((size_t)64 << 10)	/* random reads of big blobs */
 #define FETCHER_IN_FLIGHT_MAX 64		/* requests to stores at once */
 #define FETCHER_WAITERS_MAX 65536
+#define FETCHER_READ_MAX ((size_t)4 << 20)	/* bytes of one read */
 
 struct fetcher_options {
 	struct memory_budget *budget;	/* borrowed, outlives the fetcher */
@@ -52,8 +53,8 @@ typedef void (*fetch_done_fn)(void *arg, int r, const struct iovec *iov, int n,
 			      const struct err *err);
 
 /*
- * len bytes at offset, clipped to the blob's size by the caller (beyond it:
- * -EINVAL).  *waiter (may be NULL) is set when the read was parked, NULL when
+ * len bytes at offset, clipped to the blob's size by the caller (beyond it, or
+ * above FETCHER_READ_MAX: -EINVAL).  *waiter (may be NULL) is set when the read was parked, NULL when
  * done() has run; it is valid until done() runs or fetcher_cancel() returns.
  */
 void fetcher_read(struct fetcher *fetcher, const struct blob *blob,

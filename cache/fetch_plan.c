@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which ranges of a blob are asked for: all of a small one; of a large one the
+ * grains that a read covers, and, for a reader that goes on from where it was,
+ * a window ahead that doubles whenever the reader had to wait.
+ */
+#include <config.h>
+#include "cache/fetcher_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "backends/base/clock.h"
+
+#define AHEAD_LIFE_MS 30000
+
+static uint64_t grain_floor(uint64_t n)
+{
+	return n / FETCHER_GRAIN * FETCHER_GRAIN;
+}
+
+static uint64_t grain_ceil(const struct blob_state *st, uint64_t n)
+{
+	uint64_t up = (n + FETCHER_GRAIN - 1) / FETCHER_GRAIN * FETCHER_GRAIN;
+
+	return up < st->size ? up : st->size;
+}
+
+static struct fetch *find(struct blob_state *st, uint64_t offset)
+{
+	struct fetch *fetch = st->fetches;
+
+	while (fetch && (fetch->generation != st->generation ||
+			 offset < fetch->offset ||
+			 offset >= fetch->offset + fetch->len))
+		fetch = fetch->state_next;
+	return fetch;
+}
+
+/* to, or where the next range begins that is on its way. */
+static uint64_t clip(const struct blob_state *st, uint64_t from, uint64_t to)
+{
+	for (const struct fetch *x = st->fetches; x; x = x->state_next)
+		if (x->generation == st->generation && x->offset > from &&
+		    x->offset < to)
+			to = x->offset;
+	return to;
+}
+
+static struct fetch *start(struct fetcher *f, struct blob_state *st,
+			   uint64_t from, uint64_t to, int64_t deadline_ms,
+			   bool is_private, bool is_ahead) REQUIRES(&f->lock)
+{
+	struct fetch *fetch = calloc(1, sizeof(*fetch));
+
+	if (!fetch)
+		return NULL;
+	fetch->fetcher = f;
+	fetch->state = st;
+	st->refs++;
+	fetch->offset = from;
+	fetch->len = (size_t)(to - from);
+	fetch->generation = st->generation;
+	fetch->deadline_ms = deadline_ms;
+	fetch->is_ahead = is_ahead;
+	fetch->is_private = is_private;
+	if (!is_private) {
+		fetch->state_next = st->fetches;
+		st->fetches = fetch;
+	}
+	fetch_enqueue(f, fetch);
+	return fetch;
+}
+
+static struct fetch *start_for(struct fetcher *f, struct fetch_waiter *w,
+			       uint64_t missing) REQUIRES(&f->lock)
+{
+	struct blob_state *st = w->state;
+	int64_t life = clock_ms() + FETCH_LIFE_MS;
+	int64_t deadline = w->deadline_ms > life ? w->deadline_ms : life;
+	bool is_private = w->starts > FETCH_STARTS_SHARED && !st->is_whole;
+	uint64_t from = grain_floor(missing);
+	uint64_t to = grain_ceil(st, w->offset + w->len);
+
+	if (st->is_whole) {
+		from = 0;
+		to = st->size;
+	} else if (is_private) {
+		/* Memory is so short that parts vanish between its fetches. */
+		from = grain_floor(w->offset);
+	} else {
+		to = clip(st, from, to);
+	}
+	if (to - from > FETCH_RANGE_MAX)
+		to = from + FETCH_RANGE_MAX;
+	return start(f, st, from, to, deadline, is_private, false);
+}
+
+int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
+{
+	struct blob_state *st = w->state;
+	struct fetch *fetch;
+	uint64_t missing;
+	int n;
+
+	n = cache_pin(f->cache, &st->id, w->offset, w->len, pins,
+		      FETCH_PINS_MAX, &missing);
+	w->generation = st->generation;
+	if (n > 0)
+		return n;
+	if (st->bad_until_ms && clock_ms() < st->bad_until_ms)
+		return -EBADMSG;
+	fetch = w->starts > FETCH_STARTS_SHARED ? NULL : find(st, missing);
+	if (!fetch) {
+		if (++w->starts > FETCH_STARTS_MAX)
+			return -EIO;
+		fetch = start_for(f, w, missing);
+	} else {
+		fetch_promote(f, fetch);
+	}
+	if (!fetch)
+		return -ENOMEM;
+	waiter_park(w, fetch);
+	return 0;
+}
+
+/* ---- ahead of sequential readers ---- */
+
+/* The stream that a read continues, or NULL. */
+static struct stream *stream_find(struct blob_state *st, uint64_t offset)
+{
+	for (size_t i = 0; i < FETCH_STREAMS; i++) {
+		struct stream *s = &st->streams[i];
+		uint64_t slack = s->window ? FETCH_STREAM_SLACK : FETCHER_GRAIN;
+		uint64_t low = s->next > slack && s->window ? s->next - slack :
+							     s->next;
+
+		if (s->used && offset >= low && offset <= s->next + slack)
+			return s;
+	}
+	return NULL;
+}
+
+static struct stream *stream_oldest(struct blob_state *st)
+{
+	struct stream *oldest = &st->streams[0];
+
+	for (size_t i = 1; i < FETCH_STREAMS; i++)
+		if (st->streams[i].used < oldest->used)
+			oldest = &st->streams[i];
+	return oldest;
+}
+
+/* The window that the stream gets, as long as others want memory too. */
+static uint64_t stream_window(struct fetcher *f, struct stream *s)
+	REQUIRES(&f->lock)
+{
+	int64_t second = clock_ms() / 1000;
+	uint64_t share;
+	unsigned n;
+
+	if (second != f->second) {
+		f->streams_before = second == f->second + 1 ? f->streams_now : 0;
+		f->streams_now = 0;
+		f->second = second;
+	}
+	if (s->second != second) {
+		s->second = second;
+		f->streams_now++;
+	}
+	n = f->streams_now > f->streams_before ? f->streams_now :
+						 f->streams_before;
+	share = memory_budget_limit(f->opt.budget) / 4 / n;
+	share = share / FETCHER_EXTENT * FETCHER_EXTENT;
+	return share < s->window ? share : s->window;
+}
+
+static void stream_start(struct fetcher *f, struct blob_state *st,
+			 struct stream *s) REQUIRES(&f->lock)
+{
+	uint64_t window = stream_window(f, s);
+	uint64_t unit = window / 4 / FETCHER_EXTENT * FETCHER_EXTENT;
+	uint64_t end = s->next + window;
+
+	if (unit < FETCHER_EXTENT)
+		unit = FETCHER_EXTENT;
+	if (unit > FETCH_RANGE_MAX)
+		unit = FETCH_RANGE_MAX;
+	if (end > st->size)
+		end = st->size;
+	if (s->ahead < s->next)
+		s->ahead = grain_ceil(st, s->next);
+	while (window && s->ahead < end) {
+		uint64_t from = s->ahead, to, held;
+		struct fetch *fetch = find(st, from);
+
+		held = fetch ? fetch->offset + fetch->len :
+			       cache_held_until(f->cache, &st->id, from);
+		if (held > from) {
+			s->ahead = held;
+			continue;
+		}
+		/* Ranges end where extents and parts do. */
+		to = (from / unit + 1) * unit;
+		to = clip(st, from, to < st->size ? to : st->size);
+		/* Not in dribbles: wait till a good part of it is due. */
+		if (to > end && to - from > FETCHER_EXTENT && to < st->size)
+			break;
+		if (!start(f, st, from, to, clock_ms() + AHEAD_LIFE_MS, false,
+			   true))
+			break;
+		s->ahead = to;
+	}
+}
+
+void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
+		size_t len, bool was_hit)
+{
+	struct stream *s = stream_find(st, offset);
+	uint64_t end = offset + len;
+
+	if (!s) {
+		s = stream_oldest(st);
+		*s = (struct stream){ .next = end, .used = ++st->reads };
+		return;
+	}
+	s->used = ++st->reads;
+	if (!s->window)
+		s->window = FETCH_WINDOW_MIN;
+	else if (!was_hit && s->window < FETCH_WINDOW_MAX)
+		s->window *= 2;
+	if (end > s->next)
+		s->next = end;
+	stream_start(f, st, s);
+}

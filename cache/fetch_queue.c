@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "cache/fetcher_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cache/extent_memory.h"
+
+struct source *source_get(struct fetcher *f, struct backend *backend)
+{
+	struct source *s = f->sources;
+
+	while (s && s->backend != backend)
+		s = s->next;
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->backend = backend_get_ref(backend);
+	s->next = f->sources;
+	f->sources = s;
+	return s;
+}
+
+void source_free_all(struct fetcher *f)
+{
+	while (f->sources) {
+		struct source *s = f->sources;
+
+		f->sources = s->next;
+		backend_put_ref(s->backend);
+		free(s);
+	}
+}
+
+static void dequeue(struct fetch *fetch)
+{
+	struct source *s = fetch->state->source;
+	struct fetch **head = fetch->is_ahead ? &s->ahead_head : &s->head;
+	struct fetch **tail = fetch->is_ahead ? &s->ahead_tail : &s->tail;
+
+	if (fetch->queue_prev)
+		fetch->queue_prev->queue_next = fetch->queue_next;
+	else
+		*head = fetch->queue_next;
+	if (fetch->queue_next)
+		fetch->queue_next->queue_prev = fetch->queue_prev;
+	else
+		*tail = fetch->queue_prev;
+	fetch->queue_prev = fetch->queue_next = NULL;
+	fetch->is_queued = false;
+}
+
+void fetch_enqueue(struct fetcher *f, struct fetch *fetch)
+{
+	struct source *s = fetch->state->source;
+	struct fetch **head = fetch->is_ahead ? &s->ahead_head : &s->head;
+	struct fetch **tail = fetch->is_ahead ? &s->ahead_tail : &s->tail;
+
+	(void)f;
+	fetch->queue_prev = *tail;
+	if (*tail)
+		(*tail)->queue_next = fetch;
+	else
+		*head = fetch;
+	*tail = fetch;
+	fetch->is_queued = true;
+}
+
+void fetch_promote(struct fetcher *f, struct fetch *fetch)
+{
+	if (!fetch->is_ahead)
+		return;
+	if (fetch->is_queued) {
+		dequeue(fetch);
+		fetch->is_ahead = false;
+		fetch_enqueue(f, fetch);
+	} else {
+		fetch->is_ahead = false;
+		f->n_ahead--;
+	}
+}
+
+void fetch_unlist(struct fetch *fetch)
+{
+	struct fetch **at = &fetch->state->fetches;
+
+	while (*at && *at != fetch)
+		at = &(*at)->state_next;
+	if (*at)
+		*at = fetch->state_next;
+}
+
+void fetch_free(struct fetcher *f, struct fetch *fetch)
+{
+	struct blob_state *st = fetch->state;
+
+	fetch_unlist(fetch);
+	if (fetch->data)
+		extent_memory_free(fetch->data, fetch->len,
+				   extent_memory_is_mapped(fetch->len));
+	if (fetch->is_charged)
+		memory_budget_give(f->opt.budget, cache_cost(fetch->len));
+	free(fetch->if_match);
+	free(fetch);
+	state_put(f, st);
+}
+
+void fetch_abandon(struct fetcher *f, struct fetch *fetch)
+{
+	dequeue(fetch);
+	fetch_free(f, fetch);
+}
+
+static struct fetch *next_of(struct fetcher *f, bool ahead) REQUIRES(&f->lock)
+{
+	struct source *first = f->turn ? f->turn : f->sources;
+	struct source *s = first;
+
+	if (!s)
+		return NULL;
+	do {
+		struct fetch *fetch = ahead ? s->ahead_head : s->head;
+
+		if (fetch && s->in_flight < FETCH_SOURCE_MAX) {
+			f->turn = s->next;
+			return fetch;
+		}
+		s = s->next ? s->next : f->sources;
+	} while (s != first);
+	return NULL;
+}
+
+/* The next one, out of the queue and with its memory; NULL: none may start. */
+static struct fetch *take_next(struct fetcher *f) REQUIRES(&f->lock)
+{
+	struct fetch *fetch;
+
+	if (f->stopping || f->in_flight >= FETCHER_IN_FLIGHT_MAX)
+		return NULL;
+	fetch = next_of(f, false);
+	if (!fetch && f->n_ahead < FETCH_AHEAD_MAX)
+		fetch = next_of(f, true);
+	if (!fetch)
+		return NULL;
+	if (cache_make_room(f->cache, cache_cost(fetch->len)))
+		fetch->is_charged = true;
+	else if (fetch->is_ahead || f->in_flight + f->finishing > 0)
+		return NULL;	/* what is under way gives its memory back */
+	/* Else one at a time goes on beyond the budget, or nothing would. */
+	dequeue(fetch);
+	f->in_flight++;
+	fetch->state->source->in_flight++;
+	f->n_ahead += fetch->is_ahead;
+	return fetch;
+}
+
+static void send(struct fetch *fetch, bool has_if_match)
+{
+	const struct blob_state *st = fetch->state;
+	struct backend_get get = {
+		.key = st->key,
+		.offset = fetch->offset,
+		.len = fetch->len,
+		.dst = fetch->data,
+		.if_match = fetch->if_match,
+		.expect_size = st->size,
+		.deadline_ms = fetch->deadline_ms,
+	};
+	struct err err = ERR_INIT;
+
+	if (!fetch->data || (has_if_match && !fetch->if_match)) {
+		err_nomem(&err);
+		fetch_arrived(fetch, -ENOMEM, NULL, &err);
+		return;
+	}
+	backend_get(st->source->backend, &get, fetch_arrived, fetch);
+}
+
+void fetch_pump(struct fetcher *f)
+{
+	struct fetch *fetch;
+
+	lock_take(&f->lock);
+	while ((fetch = take_next(f))) {
+		const char *validator = fetch->state->validator;
+
+		fetch->data = extent_memory_alloc(fetch->len);
+		if (validator)
+			fetch->if_match = strdup(validator);
+		fetch->generation = fetch->state->generation;
+		lock_drop(&f->lock);
+		send(fetch, validator != NULL);
+		lock_take(&f->lock);
+	}
+	lock_drop(&f->lock);
+}

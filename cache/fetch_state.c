@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "cache/fetcher_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum blob_rule blob_rule_of(const struct blob *blob)
+{
+	bool is_whole = blob->size <= FETCHER_WHOLE_MAX;
+	uint64_t parts = (blob->size + BLOB_PART - 1) / BLOB_PART;
+
+	switch (blob->check) {
+	case BLOB_CHECK_OSMO:
+		if (is_whole)
+			return RULE_MD5;
+		return blob->parts == parts && parts <= FETCH_PARTS_MAX ?
+		       RULE_PARTS : RULE_NONE;
+	case BLOB_CHECK_FOREIGN:
+		return is_whole && blob->has_md5 && !blob->parts ?
+		       RULE_MD5_HINT : RULE_NONE;
+	case BLOB_CHECK_SIZE:
+		break;
+	}
+	return RULE_NONE;
+}
+
+static struct blob_state **bucket_of(struct fetcher *f,
+				     const struct blob_id *id)
+{
+	return &f->states[id->lo & (FETCH_BUCKETS - 1)];
+}
+
+struct blob_state *state_find(struct fetcher *f, const struct blob_id *id)
+{
+	struct blob_state *st = *bucket_of(f, id);
+
+	while (st && !blob_id_equal(&st->id, id))
+		st = st->hash_next;
+	return st;
+}
+
+static void idle_remove(struct fetcher *f, struct blob_state *st)
+	REQUIRES(&f->lock)
+{
+	if (st->idle_prev)
+		st->idle_prev->idle_next = st->idle_next;
+	else
+		f->idle_oldest = st->idle_next;
+	if (st->idle_next)
+		st->idle_next->idle_prev = st->idle_prev;
+	else
+		f->idle_newest = st->idle_prev;
+	st->idle_prev = st->idle_next = NULL;
+	f->n_idle--;
+}
+
+static void idle_add(struct fetcher *f, struct blob_state *st)
+	REQUIRES(&f->lock)
+{
+	st->idle_prev = f->idle_newest;
+	if (f->idle_newest)
+		f->idle_newest->idle_next = st;
+	else
+		f->idle_oldest = st;
+	f->idle_newest = st;
+	f->n_idle++;
+}
+
+void state_forget_parts(struct fetcher *f, struct blob_state *st)
+{
+	if (!st->part_known)
+		return;
+	memory_budget_give(f->opt.budget,
+			   (uint64_t)st->parts * (1 + MD5_SIZE));
+	free(st->part_known);
+	free(st->part_md5);
+	st->part_known = NULL;
+	st->part_md5 = NULL;
+	st->n_known = 0;
+}
+
+static void state_free(struct fetcher *f, struct blob_state *st)
+	REQUIRES(&f->lock)
+{
+	struct blob_state **at = bucket_of(f, &st->id);
+
+	while (*at != st)
+		at = &(*at)->hash_next;
+	*at = st->hash_next;
+	state_forget_parts(f, st);
+	free(st->key);
+	free(st->validator);
+	free(st->bad_validator);
+	free(st);
+}
+
+static struct blob_state *state_new(struct fetcher *f,
+				    const struct blob_id *id,
+				    const struct blob *blob)
+	REQUIRES(&f->lock)
+{
+	struct blob_state *st = calloc(1, sizeof(*st));
+	struct blob_state **at = bucket_of(f, id);
+	bool has_all;
+
+	if (!st)
+		return NULL;
+	st->id = *id;
+	st->size = blob->size;
+	st->rule = blob_rule_of(blob);
+	memcpy(st->md5, blob->md5, sizeof(st->md5));
+	st->parts = blob->parts;
+	st->is_whole = blob->size <= FETCHER_WHOLE_MAX;
+	st->source = source_get(f, blob->backend);
+	st->key = strdup(blob->key);
+	has_all = st->source && st->key;
+	if (blob->check == BLOB_CHECK_FOREIGN && blob->if_match) {
+		st->is_fixed = true;
+		st->validator = strdup(blob->if_match);
+		has_all = has_all && st->validator;
+	}
+	if (!has_all) {
+		free(st->key);
+		free(st->validator);
+		free(st);
+		return NULL;
+	}
+	st->hash_next = *at;
+	*at = st;
+	return st;
+}
+
+struct blob_state *state_get(struct fetcher *f, const struct blob_id *id,
+			     const struct blob *blob)
+{
+	struct blob_state *st = state_find(f, id);
+
+	if (!st)
+		st = state_new(f, id, blob);
+	else if (!st->refs)
+		idle_remove(f, st);
+	if (st)
+		st->refs++;
+	return st;
+}
+
+/* What of an unused one must still be known. */
+static bool is_worth_keeping(const struct blob_state *st)
+{
+	return !st->is_whole || st->bad_until_ms;
+}
+
+void state_put(struct fetcher *f, struct blob_state *st)
+{
+	if (--st->refs)
+		return;
+	if (!is_worth_keeping(st)) {
+		state_free(f, st);
+		return;
+	}
+	idle_add(f, st);
+	while (f->n_idle > FETCH_IDLE_MAX) {
+		struct blob_state *oldest = f->idle_oldest;
+
+		/* Its cached ranges must not meet another validator's. */
+		if (!oldest->is_whole)
+			cache_forget(f->cache, &oldest->id);
+		idle_remove(f, oldest);
+		state_free(f, oldest);
+	}
+}
+
+void state_restart(struct fetcher *f, struct blob_state *st)
+{
+	cache_forget(f->cache, &st->id);
+	state_forget_parts(f, st);
+	if (!st->is_fixed) {
+		free(st->validator);
+		st->validator = NULL;
+	}
+	st->generation++;
+	st->is_verified = false;
+}
+
+void state_free_all(struct fetcher *f)
+{
+	for (size_t i = 0; i < FETCH_BUCKETS; i++)
+		while (f->states[i])
+			state_free(f, f->states[i]);
+	f->idle_oldest = f->idle_newest = NULL;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "cache/fetcher_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FETCH_THREADS 2u	/* digests and answers: they use the CPU */
+#define FETCH_JOBS_MAX (2u * FETCHER_IN_FLIGHT_MAX)
+
+int fetcher_new(struct fetcher **out, const struct fetcher_options *opt,
+		struct err *err)
+{
+	struct fetcher *f = calloc(1, sizeof(*f));
+	int r;
+
+	if (!f)
+		return err_nomem(err);
+	f->opt = *opt;
+	lock_init(&f->lock);
+	cond_init(&f->idle);
+	cond_init(&f->timer_wake);
+	f->states = calloc(FETCH_BUCKETS, sizeof(struct blob_state *));
+	r = f->states ? cache_new(&f->cache, opt->budget, err) : err_nomem(err);
+	if (r == 0)
+		r = pool_new(&f->pool, "fetch", FETCH_THREADS, FETCH_JOBS_MAX,
+			     err);
+	if (r == 0)
+		r = fetch_wait_init(f, err);
+	if (r < 0) {
+		fetcher_free(f);
+		return r;
+	}
+	*out = f;
+	return 0;
+}
+
+static void fail_all(struct fetcher *f) REQUIRES(&f->lock)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, ERR_SYSTEM, ESHUTDOWN, "the daemon ends");
+	while (f->n_heap) {
+		struct fetch_waiter *w = f->heap[0];
+
+		waiter_remove(f, w);
+		state_put(f, w->state);
+		lock_drop(&f->lock);
+		waiter_fail(w, -ESHUTDOWN, &err);
+		lock_take(&f->lock);
+	}
+	for (struct source *s = f->sources; s; s = s->next) {
+		while (s->head)
+			fetch_abandon(f, s->head);
+		while (s->ahead_head)
+			fetch_abandon(f, s->ahead_head);
+	}
+}
+
+void fetcher_free(struct fetcher *f)
+{
+	if (!f)
+		return;
+	lock_take(&f->lock);
+	f->stopping = true;
+	fail_all(f);
+	while (f->in_flight || f->finishing)
+		cond_wait(&f->idle, &f->lock);
+	fail_all(f);	/* what its last answers had parked */
+	lock_drop(&f->lock);
+
+	fetch_wait_stop(f);
+	if (f->pool)
+		pool_free(f->pool);
+	lock_take(&f->lock);
+	if (f->states)
+		state_free_all(f);
+	lock_drop(&f->lock);
+	source_free_all(f);
+	cache_free(f->cache);
+	free(f->states);
+	cond_release(&f->timer_wake);
+	cond_release(&f->idle);
+	lock_release(&f->lock);
+	free(f);
+}
+
+static struct fetch_waiter *waiter_new(uint64_t offset, size_t len,
+				       int64_t deadline_ms, fetch_done_fn done,
+				       void *arg)
+{
+	struct fetch_waiter *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->offset = offset;
+	w->len = len;
+	w->deadline_ms = deadline_ms;
+	w->done = done;
+	w->arg = arg;
+	return w;
+}
+
+static int refuse(int r, struct err *err)
+{
+	switch (r) {
+	case -ESHUTDOWN:
+		return err_set(err, ERR_SYSTEM, ESHUTDOWN, "the daemon ends");
+	case -EAGAIN:
+		return err_set(err, ERR_RETRY, EAGAIN,
+			       "%u reads wait already", FETCHER_WAITERS_MAX);
+	case -EINVAL:
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "a read of nothing, beyond the end, or of more than %zu bytes",
+			       FETCHER_READ_MAX);
+	case -EBADMSG:
+		return err_set(err, ERR_CORRUPT, EIO,
+			       "content damaged, as was seen a moment ago");
+	default:
+		return err_nomem(err);
+	}
+}
+
+/*
+ * Pins the waiter's bytes (> 0), parks it (0), or says why not.  Whatever it
+ * returns but for an error, the waiter counts its state.
+ */
+static int begin(struct fetcher *f, struct fetch_waiter *w,
+		 const struct blob_id *id, const struct blob *blob,
+		 struct extent **pins) REQUIRES(&f->lock)
+{
+	int r;
+
+	if (f->stopping)
+		return -ESHUTDOWN;
+	if (f->n_heap >= FETCHER_WAITERS_MAX)
+		return -EAGAIN;
+	w->state = state_get(f, id, blob);
+	if (!w->state)
+		return -ENOMEM;
+	r = fetch_try(f, w, pins);
+	if (r >= 0 && !w->state->is_whole)
+		fetch_note(f, w->state, w->offset, w->len, r > 0);
+	if (r == 0 && !waiter_add(f, w)) {
+		struct fetch *fetch = w->fetch;
+
+		waiter_unpark(w);
+		if (fetch->is_queued && !fetch->waiters)
+			fetch_abandon(f, fetch);
+		r = -ENOMEM;
+	}
+	if (r < 0)
+		state_put(f, w->state);
+	return r;
+}
+
+void fetcher_read(struct fetcher *f, const struct blob *blob, uint64_t offset,
+		  size_t len, int64_t deadline_ms, fetch_done_fn done,
+		  void *arg, struct fetch_waiter **waiter)
+{
+	struct fetch_waiter *w = NULL;
+	struct extent *pins[FETCH_PINS_MAX];
+	struct err err = ERR_INIT;
+	struct blob_id id;
+	int r = -ENOMEM;
+
+	if (waiter)
+		*waiter = NULL;
+	if (!len || len > FETCHER_READ_MAX || len > blob->size ||
+	    offset > blob->size - len)
+		r = -EINVAL;
+	else
+		w = waiter_new(offset, len, deadline_ms, done, arg);
+	if (w) {
+		blob_identify(&id, blob);
+		lock_take(&f->lock);
+		r = begin(f, w, &id, blob, pins);
+		if (r == 0 && waiter)
+			*waiter = w;
+		lock_drop(&f->lock);
+	}
+	if (r < 0) {
+		free(w);
+		r = refuse(r, &err);
+		done(arg, r, NULL, 0, &err);
+		return;
+	}
+
+	if (r > 0) {
+		bool is_large = !w->state->is_whole;
+
+		atomic_fetch_add_explicit(&f->hits, 1, memory_order_relaxed);
+		waiter_answer(f, w, pins, r);
+		if (!is_large)
+			return;
+	} else {
+		atomic_fetch_add_explicit(&f->misses, 1, memory_order_relaxed);
+	}
+	fetch_pump(f);
+}
+
+void fetcher_cancel(struct fetcher *f, void *arg)
+{
+	struct fetch_waiter *w;
+	struct err err = ERR_INIT;
+
+	lock_take(&f->lock);
+	w = waiter_find(f, arg);
+	if (w) {
+		struct fetch *fetch = w->fetch;
+
+		waiter_remove(f, w);
+		if (fetch && fetch->is_queued && !fetch->waiters)
+			fetch_abandon(f, fetch);
+		state_put(f, w->state);
+	}
+	lock_drop(&f->lock);
+	if (!w)
+		return;
+	err_set(&err, ERR_SYSTEM, EINTR, "the read was interrupted");
+	waiter_fail(w, -EINTR, &err);
+}
+
+uint64_t fetcher_cached_bytes(struct fetcher *f, const struct blob *blob)
+{
+	struct blob_id id;
+
+	blob_identify(&id, blob);
+	return cache_bytes_of(f->cache, &id);
+}
+
+void fetcher_forget(struct fetcher *f, const struct blob_id *id)
+{
+	struct blob_state *st;
+
+	lock_take(&f->lock);
+	st = state_find(f, id);
+	if (st)
+		state_restart(f, st);
+	else
+		cache_forget(f->cache, id);
+	lock_drop(&f->lock);
+}
+
+void fetcher_stats(struct fetcher *f, struct fetcher_stats *out)
+{
+	uint64_t extents;
+
+	memset(out, 0, sizeof(*out));
+	out->hits = atomic_load(&f->hits);
+	out->misses = atomic_load(&f->misses);
+	out->bytes_served = atomic_load(&f->bytes_served);
+	out->bytes_fetched = atomic_load(&f->bytes_fetched);
+	out->bad_blobs = atomic_load(&f->bad_blobs);
+	cache_count(f->cache, &out->cached_bytes, &extents);
+	lock_take(&f->lock);
+	out->waiting = (unsigned)f->n_heap;
+	out->in_flight = f->in_flight;
+	lock_drop(&f->lock);
+}

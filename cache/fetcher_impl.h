@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of the fetcher, shared by fetcher.c and fetch_*.c only.
+ *
+ *	read -> waiter -> (cache: no) -> fetch -> source's queue -> backend
+ *	 done <- waiter <- cache <- content checked <- bytes <-----'
+ *
+ * A waiter is parked on one fetch at a time.  When that ends the waiter looks
+ * again: all its bytes are cached (it is answered), or the next missing ones
+ * are on their way (it is parked there), or a fetch is started.
+ *
+ * One lock guards everything below but what is marked otherwise; the cache's
+ * lock is taken inside it.  No callback, backend call, digest or log line
+ * happens under it.
+ */
+#ifndef DATASETFS_CACHE_FETCHER_IMPL_H
+#define DATASETFS_CACHE_FETCHER_IMPL_H
+
+#include <stdatomic.h>
+#include "backends/base/digest.h"
+#include "backends/base/lock.h"
+#include "backends/base/pool.h"
+#include "cache/cache.h"
+#include "cache/fetcher.h"
+
+_Static_assert(FETCHER_EXTENT == CACHE_EXTENT, "one size of extents");
+_Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
+
+#define FETCH_RANGE_MAX ((size_t)BLOB_PART)	/* of one request */
+#define FETCH_PINS_MAX CACHE_PINS(FETCH_RANGE_MAX)
+
+/*
+ * A store that stalls keeps its requests until their deadline and must not
+ * keep the others' slots too: it may hold FETCH_SOURCE_MAX of
+ * FETCHER_IN_FLIGHT_MAX.
+ */
+#define FETCH_SOURCE_MAX 48
+/* Of these, requests that nobody waits for yet. */
+#define FETCH_AHEAD_MAX 16
+
+/*
+ * A request lives at least so long, so that what was asked for by a reader in
+ * a hurry is there for the next one.
+ */
+#define FETCH_LIFE_MS 10000
+
+/* How often a waiter may start a fetch before its object is unreadable ... */
+#define FETCH_STARTS_MAX 6
+/* ... and from which on it gets one of its own over all its bytes. */
+#define FETCH_STARTS_SHARED 3
+
+/* Memory of corruption: a scan of a bad file is no storm of requests. */
+#define FETCH_BAD_MS 5000
+
+/* Parts of one blob whose digests are kept: 8 TiB. */
+#define FETCH_PARTS_MAX ((uint64_t)1 << 20)
+
+/* Large blobs that nobody reads now, but whose validator is remembered. */
+#define FETCH_IDLE_MAX 16384
+
+/* Sequential readers of one blob that are followed at once. */
+#define FETCH_STREAMS 8
+#define FETCH_WINDOW_MIN ((uint64_t)2 << 20)
+#define FETCH_WINDOW_MAX ((uint64_t)32 << 20)
+/* Reads of one stream arrive a little out of order. */
+#define FETCH_STREAM_SLACK ((uint64_t)2 << 20)
+
+struct fetch;
+
+/* How content is checked; see blob_rule_of(). */
+enum blob_rule {
+	RULE_MD5,	/* whole: refused when its MD5 is another */
+	RULE_PARTS,	/* ranges: dropped when the etag turns out another */
+	RULE_MD5_HINT,	/* whole: another MD5 is logged */
+	RULE_NONE,
+};
+
+/* A sequential reader of a large blob. */
+struct stream {
+	uint64_t next;		/* where its next read should start */
+	uint64_t ahead;		/* up to here fetches were started */
+	uint64_t window;	/* bytes ahead; 0: seen once */
+	uint64_t used;		/* of state->reads: the oldest is replaced */
+	int64_t second;		/* when it was counted last */
+};
+
+/* A store, as one backend: requests are shared out between them. */
+struct source {
+	struct source *next;
+	struct backend *backend;	/* a reference */
+	unsigned in_flight;
+	struct fetch *head, *tail;		/* somebody waits for these */
+	struct fetch *ahead_head, *ahead_tail;	/* nobody does */
+};
+
+/*
+ * One blob: while it has waiters or fetches; a large one longer, as its
+ * validator must not be forgotten while bytes of it are cached.
+ */
+struct blob_state {
+	struct blob_id id;
+	struct blob_state *hash_next;
+	struct blob_state *idle_prev, *idle_next;
+	unsigned refs;
+	struct source *source;
+	char *key;
+	uint64_t size;
+	enum blob_rule rule;
+	uint8_t md5[MD5_SIZE];
+	uint32_t parts;
+	bool is_whole;		/* fetched by one request */
+	bool is_fixed;		/* validator is the caller's if_match */
+
+	char *validator;	/* NULL: the next response sets it */
+	unsigned generation;	/* changes with what validator stands for */
+	bool is_verified;	/* all bytes under this validator were right */
+	int64_t bad_until_ms;	/* 0: not known to be bad */
+	char *bad_validator;	/* whose content had another etag */
+	uint8_t *part_known;	/* a byte a part; NULL until one is */
+	uint8_t (*part_md5)[MD5_SIZE];
+	uint32_t n_known;
+
+	struct fetch *fetches;	/* active ones that others may wait for */
+	uint64_t reads;
+	struct stream streams[FETCH_STREAMS];
+};
+
+struct fetch {
+	struct fetcher *fetcher;
+	struct blob_state *state;	/* counted */
+	struct fetch *state_next;
+	struct fetch *queue_prev, *queue_next;
+	bool is_queued, is_ahead, is_private, is_charged;
+	struct fetch_waiter *waiters;
+	uint64_t offset;
+	size_t len;
+	unsigned generation;
+	int64_t deadline_ms;
+	void *data;
+	char *if_match;		/* as sent, or NULL */
+	/* What came back; only the completing thread looks. */
+	int r;
+	struct err err;
+	char etag[BACKEND_ETAG_MAX];
+};
+
+struct fetch_waiter {
+	fetch_done_fn done;
+	void *arg;
+	uint64_t offset;
+	size_t len;
+	int64_t deadline_ms;
+	struct blob_state *state;	/* counted */
+	struct fetch *fetch;	/* parked here */
+	struct fetch_waiter *prev, *next;
+	struct fetch_waiter *arg_next;
+	size_t heap_at;
+	unsigned starts;
+	unsigned generation;	/* of state, when the bytes were pinned */
+};
+
+#define FETCH_BUCKETS 16384	/* of each table below; a power of two */
+
+struct fetcher {
+	struct fetcher_options opt;
+	struct cache *cache;
+	struct pool *pool;	/* digests and answers */
+
+	struct lock lock;
+	struct cond idle;	/* for fetcher_free() */
+	bool stopping;
+
+	struct blob_state **states;
+	struct blob_state *idle_oldest, *idle_newest;
+	unsigned n_idle;
+
+	struct source *sources;
+	struct source *turn;	/* whose request is next; may be NULL */
+	unsigned in_flight;	/* requests at backends */
+	unsigned finishing;	/* came back, not yet answered */
+	unsigned n_ahead;	/* in flight, started for nobody */
+	/* Streams that were read in this second and in the one before: they
+	   share the memory for what is read ahead. */
+	int64_t second;
+	unsigned streams_now, streams_before;
+
+	struct fetch_waiter **by_arg;
+	struct fetch_waiter **heap;	/* by deadline */
+	size_t n_heap, heap_cap;
+	struct cond timer_wake;
+	pthread_t timer;
+	bool has_timer;
+
+	atomic_ullong hits, misses, bytes_served, bytes_fetched, bad_blobs;
+};
+
+/* --- fetch_state.c: the table of blobs --- */
+
+/* Finds or makes, and counts a user.  NULL: no memory. */
+struct blob_state *state_get(struct fetcher *f, const struct blob_id *id,
+			     const struct blob *blob) REQUIRES(&f->lock);
+struct blob_state *state_find(struct fetcher *f, const struct blob_id *id)
+	REQUIRES(&f->lock);
+void state_put(struct fetcher *f, struct blob_state *st) REQUIRES(&f->lock);
+void state_forget_parts(struct fetcher *f, struct blob_state *st)
+	REQUIRES(&f->lock);
+/* Bytes cached of it are not its bytes any more; the validator is open. */
+void state_restart(struct fetcher *f, struct blob_state *st)
+	REQUIRES(&f->lock);
+void state_free_all(struct fetcher *f) REQUIRES(&f->lock);
+
+/* --- fetch_wait.c: who waits, until when --- */
+
+int fetch_wait_init(struct fetcher *f, struct err *err) MUST_CHECK;
+void fetch_wait_stop(struct fetcher *f);
+/* Into the tables of waiters (not onto a fetch).  False: no memory. */
+bool waiter_add(struct fetcher *f, struct fetch_waiter *w) REQUIRES(&f->lock);
+/* Out of them and off its fetch; the caller answers and frees it. */
+void waiter_remove(struct fetcher *f, struct fetch_waiter *w)
+	REQUIRES(&f->lock);
+struct fetch_waiter *waiter_find(struct fetcher *f, const void *arg)
+	REQUIRES(&f->lock);
+void waiter_park(struct fetch_waiter *w, struct fetch *fetch);
+void waiter_unpark(struct fetch_waiter *w);
+
+/* --- fetch_plan.c: which ranges --- */
+
+/*
+ * Pins all of the waiter's bytes: > 0 extents; or parks it, starting what is
+ * needed: 0; or -errno: it cannot be answered.
+ */
+int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
+	REQUIRES(&f->lock);
+/* Notes a read of a large blob and starts what a stream needs next. */
+void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
+		size_t len, bool was_hit) REQUIRES(&f->lock);
+
+/* --- fetch_queue.c: who is next, and is there room --- */
+
+/* NULL: no memory. */
+struct source *source_get(struct fetcher *f, struct backend *backend)
+	REQUIRES(&f->lock);
+void source_free_all(struct fetcher *f);
+void fetch_enqueue(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
+/* Somebody waits for it now. */
+void fetch_promote(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
+/* Not to be found by others any more; under the lock. */
+void fetch_unlist(struct fetch *fetch);
+/* A queued one that nobody wants: out of the queue, freed. */
+void fetch_abandon(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
+void fetch_free(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
+/* Starts what may be started. */
+void fetch_pump(struct fetcher *f) EXCLUDES(&f->lock);
+
+/* --- fetch_finish.c: what came back, and is it what it should be --- */
+
+void fetch_arrived(void *arg, int r, const struct object_info *info,
+		   const struct err *err);
+/*
+ * Calls done() with the pinned bytes, unpins, frees; w is in no table and
+ * still counts its state.
+ */
+void waiter_answer(struct fetcher *f, struct fetch_waiter *w,
+		   struct extent *const *pins, int n);
+/* Calls done() and frees; w is in no table and counts no state. */
+void waiter_fail(struct fetch_waiter *w, int r, const struct err *err);
+
+#endif

@@ -91,6 +91,8 @@ struct http_thread {
 	int event_fd;
 
 	CURLM *multi;
+	uint32_t *watched;	/* by descriptor: its epoll events, or 0 */
+	size_t watched_cap;
 	CURLSH *share;		/* TLS sessions of this thread's handles */
 	int64_t curl_at_ms;	/* when curl wants to be called; -1: never */
 	int64_t scan_at_ms;
@@ -131,6 +133,8 @@ int http_thread_init(struct http_thread *t, struct http_engine *engine,
 void http_thread_release(struct http_thread *t);
 void *http_thread_run(void *arg);
 void http_thread_post(struct http_thread *t, struct http_message *message);
+/* A new socket of this thread's. */
+void http_thread_opened(struct http_thread *t, int fd);
 void http_thread_wake(struct http_thread *t);
 
 /* Sets up t->easy; the transfer can be added to a multi after 0. */
@@ -141,6 +145,9 @@ int http_transfer_result(struct http_transfer *t, CURLcode code,
 			 struct err *err);
 /* What belongs to an attempt: headers and body counts; wipes. */
 void http_transfer_free(struct http_transfer *t);
+
+struct sockaddr;
+bool http_address_is_link_local(const struct sockaddr *sa);
 
 size_t http_reply_header(char *data, size_t size, size_t n, void *arg);
 size_t http_reply_body(char *data, size_t size, size_t n, void *arg);

@@ -71,27 +71,79 @@ static void work_done(struct http_thread *t)
 		http_thread_wake(&engine->threads[i]);
 }
 
+static bool remember(struct http_thread *t, int fd, uint32_t events)
+{
+	size_t need = (size_t)fd + 1;
+	size_t cap = t->watched_cap ? t->watched_cap : 64;
+	uint32_t *grown;
+
+	while (cap < need)
+		cap *= 2;
+	if (cap > t->watched_cap) {
+		grown = realloc(t->watched, cap * sizeof(*grown));
+		if (!grown)
+			return false;
+		memset(grown + t->watched_cap, 0,
+		       (cap - t->watched_cap) * sizeof(*grown));
+		t->watched = grown;
+		t->watched_cap = cap;
+	}
+	t->watched[fd] = events;
+	return true;
+}
+
+static int watch(struct http_thread *t, int op, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.fd = fd };
+
+	return epoll_ctl(t->epoll_fd, op, fd, &event);
+}
+
+/*
+ * libcurl may have closed the socket already, and the number may be another
+ * thread's by now: the kernel finds no such pair in our epoll and refuses.
+ */
+static void forget(struct http_thread *t, int fd)
+{
+	(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	t->watched[fd] = 0;
+}
+
+/*
+ * While it connects, libcurl (7.88 at least) closes an address that failed
+ * without a word, and where the next one's socket gets the same number it
+ * takes what was watched for watched still.
+ */
+void http_thread_opened(struct http_thread *t, int fd)
+{
+	if (fd >= 0 && (size_t)fd < t->watched_cap && t->watched[fd])
+		(void)watch(t, EPOLL_CTL_ADD, fd, t->watched[fd]);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
-		     void *known)
+		     void *unused)
 {
 	struct http_thread *t = arg;
-	struct epoll_event event = { .data.fd = fd };
-	int op = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	uint32_t events = 0;
+	bool is_known = (size_t)fd < t->watched_cap && t->watched[fd];
 
 	(void)easy;
+	(void)unused;
 	if (what == CURL_POLL_REMOVE) {
-		(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-		(void)curl_multi_assign(t->multi, fd, NULL);
+		if (is_known)
+			forget(t, fd);
 		return 0;
 	}
 	if (what & CURL_POLL_IN)
-		event.events |= EPOLLIN;
+		events |= EPOLLIN;
 	if (what & CURL_POLL_OUT)
-		event.events |= EPOLLOUT;
-	if (epoll_ctl(t->epoll_fd, op, fd, &event) < 0)
+		events |= EPOLLOUT;
+	if (!remember(t, fd, events))
 		return -1;
-	(void)curl_multi_assign(t->multi, fd, t);
-	return 0;
+	/* Known to us and not to the kernel: closed and opened meanwhile. */
+	if (is_known && watch(t, EPOLL_CTL_MOD, fd, events) == 0)
+		return 0;
+	return watch(t, EPOLL_CTL_ADD, fd, events);
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *arg)
@@ -176,6 +228,7 @@ void http_thread_release(struct http_thread *t)
 	if (t->event_fd >= 0)
 		(void)close(t->event_fd);
 	free(t->timers);
+	free(t->watched);
 	lock_release(&t->lock);
 }
 

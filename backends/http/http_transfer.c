@@ -166,7 +166,7 @@ static int convert_headers(struct http_transfer *t, struct err *err)
 	return r;
 }
 
-static bool is_link_local(const struct sockaddr *sa)
+bool http_address_is_link_local(const struct sockaddr *sa)
 {
 	/* AWS's metadata service over IPv6: fd00:ec2::/32 */
 	static const uint8_t ec2[] = { 0xfd, 0x00, 0x0e, 0xc2 };
@@ -194,13 +194,17 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose,
 {
 	struct http_transfer *t = arg;
 
+	int fd;
+
 	(void)purpose;
-	if (!t->is_literal_host && is_link_local(&address->addr)) {
+	if (!t->is_literal_host && http_address_is_link_local(&address->addr)) {
 		t->cut = HTTP_CUT_ADDRESS;
 		return CURL_SOCKET_BAD;
 	}
-	return socket(address->family, address->socktype | SOCK_CLOEXEC,
-		      address->protocol);
+	fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+		    address->protocol);
+	http_thread_opened(t->thread, fd);
+	return fd;
 }
 
 struct setup {
@@ -378,6 +382,10 @@ static int curl_result(struct http_transfer *t, CURLcode code, struct err *err)
 	case CURLE_BAD_CONTENT_ENCODING:
 		return fail(t, err, ERR_CORRUPT, EBADMSG, "not HTTP/1.1");
 	case CURLE_OUT_OF_MEMORY:
+		/* Also what libcurl says of a line of more than 100 KB. */
+		if (t->header_bytes && !t->is_head_done)
+			return fail(t, err, ERR_CORRUPT, EBADMSG,
+				    "a header is longer than the limit");
 		return err_nomem(err);
 	default:
 		return fail(t, err, ERR_RETRY, ECONNRESET,

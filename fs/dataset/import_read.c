@@ -175,6 +175,21 @@ static int folder_filter(const struct dirent *entry)
 static int read_folder(struct import_source *src, const char *path,
 		       unsigned depth, size_t *n_files, struct err *err);
 
+/* A file that was named must be OSMO's; one that lies there need not be. */
+static int read_folder_file(struct import_source *src, const char *path,
+			    int fd, size_t *n_files, struct err *err)
+{
+	int r = read_fd(src, path, fd, err);
+
+	if (r == 0)
+		++*n_files;
+	if (r == 0 || err->class != ERR_MISSING)
+		return r;
+	import_source_note(src, "skipped: %s", err->text);
+	err_clear(err);
+	return 0;
+}
+
 static int read_entry(struct import_source *src, const char *path,
 		      unsigned depth, size_t *n_files, struct err *err)
 {
@@ -187,13 +202,13 @@ static int read_entry(struct import_source *src, const char *path,
 		return read_folder(src, path, depth + 1, n_files, err);
 	if (!S_ISREG(st.st_mode) || !is_wanted(path))
 		return 0;
-	if (++*n_files > IMPORT_FILES_MAX)
+	if (*n_files >= IMPORT_FILES_MAX)
 		return err_set(err, ERR_USAGE, EFBIG, "%s: more than %d files",
 			       path, IMPORT_FILES_MAX);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return err_errno(err, errno, "%s", path);
-	return read_fd(src, path, fd, err);
+	return read_folder_file(src, path, fd, n_files, err);
 }
 
 /* In the order of names, so that the same folder is the same source. */
@@ -252,7 +267,7 @@ int import_read(struct import_source *src, const char *source, struct err *err)
 	r = read_folder(src, source, 0, &n_files, err);
 	if (r == 0 && n_files == 0)
 		return err_set(err, ERR_MISSING, ENOENT,
-			       "%s: no .json or .sql file in this folder",
+			       "%s: no .json or .sql file of OSMO's in this folder",
 			       source);
 	return r;
 }

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A version's checksum is the MD5 over "PATH ETAG" of every entry in the
+ * manifest's order, so it is computed from the manifest, not from the tree.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/base/digest.h"
+#include "backends/base/encode.h"
+#include "fs/cli/cli.h"
+#include "fs/dataset/manifest_source.h"
+#include "fs/dataset/osmo_manifest.h"
+
+struct checksum {
+	struct digest *md5;
+	uint64_t n_files;
+};
+
+static int add_entry(void *arg, const struct osmo_entry *e, struct err *err)
+{
+	struct checksum *sum = arg;
+
+	(void)err;
+	digest_add(sum->md5, e->relative_path, e->relative_path_len);
+	digest_add(sum->md5, " ", 1);
+	digest_add(sum->md5, e->etag, e->etag_len);
+	sum->n_files++;
+	return 0;
+}
+
+static int feed(void *arg, const void *bytes, size_t len, struct err *err)
+{
+	return osmo_manifest_feed(arg, bytes, len, err);
+}
+
+static int read_manifest(const struct resolved *ref, struct checksum *sum,
+			 struct err *err)
+{
+	struct osmo_manifest *manifest = NULL;
+	struct backend *backend;
+	const char *key;
+	int r;
+
+	r = bucket_locate(ref->bucket, ref->version->manifest_uri, &backend,
+			  &key, err);
+	if (r == 0)
+		r = osmo_manifest_new(&manifest, add_entry, sum, err);
+	if (r < 0)
+		return r;
+	r = manifest_source_read(backend, key, feed, manifest, NULL, NULL, err);
+	if (r == 0)
+		r = osmo_manifest_finish(manifest, err);
+	osmo_manifest_free(manifest);
+	return r < 0 ? err_wrap(err, "%s", ref->version->manifest_uri) : 0;
+}
+
+static int compute(const struct resolved *ref, char hex[2 * MD5_SIZE + 1],
+		   uint64_t *n_files, struct err *err)
+{
+	struct checksum sum = { .md5 = NULL };
+	uint8_t md5[MD5_SIZE];
+	int r = 0;
+
+	hex[0] = '\0';
+	*n_files = 0;
+	if (ref->version->kind == VERSION_EMPTY)
+		return 0;
+	if (ref->version->kind == VERSION_LEGACY)
+		return err_set(err, ERR_USAGE, ENOTSUP,
+			       "a legacy version has no manifest and so no checksum");
+	sum.md5 = digest_new(DIGEST_MD5);
+	r = read_manifest(ref, &sum, err);
+	if (r == 0) {
+		digest_finish(sum.md5, md5);
+		*n_files = sum.n_files;
+		if (sum.n_files)
+			encode_hex(hex, md5, sizeof(md5));
+	}
+	digest_free(sum.md5);
+	return r;
+}
+
+static int check_one(struct cli *cli, const char *text, json_t *list)
+{
+	cleanup_resolved struct resolved ref = { .bucket = NULL };
+	char hex[2 * MD5_SIZE + 1];
+	struct err err = ERR_INIT;
+	uint64_t n_files;
+	bool same;
+	int code;
+
+	code = cli_resolve(cli, text, &ref);
+	if (code)
+		return code;
+	if (compute(&ref, hex, &n_files, &err) < 0)
+		return cli_fail(&err);
+	same = strcmp(hex, ref.version->checksum) == 0;
+	if (list) {
+		json_t *o = json_object();
+
+		json_object_set_new(o, "bucket",
+				    cli_json_text(bucket_name(ref.bucket)));
+		json_object_set_new(o, "name", cli_json_text(ref.dataset->name));
+		json_object_set_new(o, "version",
+				    json_integer(ref.version->number));
+		json_object_set_new(o, "checksum", cli_json_text(hex));
+		json_object_set_new(o, "recorded",
+				    cli_json_text(ref.version->checksum));
+		json_object_set_new(o, "files",
+				    json_integer((json_int_t)n_files));
+		json_object_set_new(o, "matches", json_boolean(same));
+		json_array_append_new(list, o);
+	} else {
+		printf("%s  %s/%s@%u\n", *hex ? hex : "-",
+		       bucket_name(ref.bucket), ref.dataset->name,
+		       ref.version->number);
+	}
+	if (same)
+		return EXIT_DONE;
+	fprintf(stderr, "error: %s/%s@%u: the recorded checksum is %s\n",
+		bucket_name(ref.bucket), ref.dataset->name, ref.version->number,
+		*ref.version->checksum ? ref.version->checksum : "empty");
+	return EXIT_INTEGRITY;
+}
+
+int cmd_dataset_checksum(struct cli *cli, int argc, char **argv)
+{
+	static const struct option longs[] = { { NULL, 0, NULL, 0 } };
+	json_t *list = cli->json ? json_array() : NULL;
+	int worst = EXIT_DONE;
+
+	if (cli_getopt(cli, argc, argv, "", longs) != -1) {
+		json_decref(list);
+		return EXIT_USAGE;
+	}
+	if (optind == argc) {
+		json_decref(list);
+		return cli_usage(cli, "a dataset is needed");
+	}
+	for (int i = optind; i < argc; i++) {
+		int code = check_one(cli, argv[i], list);
+
+		worst = code ? code : worst;
+	}
+	if (list) {
+		json_t *doc = json_object();
+
+		json_object_set_new(doc, "checksums", list);
+		(void)cli_print_json(doc, "dataset-checksum");
+	}
+	return worst;
+}

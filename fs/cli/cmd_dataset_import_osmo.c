@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/cli/cli.h"
+#include "fs/dataset/import.h"
+#include "fs/dataset/import_read.h"
+
+#define IMPORT_REQUEST_TIMEOUT_MS 60000
+
+struct import_words {
+	const char *catalog;	/* --catalog, or NULL */
+	const char *bucket;
+	char **sources;
+	int n_sources;
+	bool dry_run;
+	bool adopt;
+};
+
+static int parse_options(struct cli *cli, struct import_words *w, int argc,
+			 char **argv)
+{
+	static const struct option longs[] = {
+		{ "dry-run", no_argument, NULL, 'n' },
+		{ "catalog", required_argument, NULL, 'c' },
+		{ "adopt", no_argument, NULL, 'a' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = cli_getopt(cli, argc, argv, "n", longs)) != -1) {
+		switch (c) {
+		case 'n':
+			w->dry_run = true;
+			break;
+		case 'c':
+			w->catalog = optarg;
+			break;
+		case 'a':
+			w->adopt = true;
+			break;
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	if (argc - optind < 2)
+		return cli_usage(cli, "a bucket and at least one source are needed");
+	w->bucket = argv[optind];
+	w->sources = argv + optind + 1;
+	w->n_sources = argc - optind - 1;
+	return 0;
+}
+
+/*
+ * --catalog stands for the configured one, for this run.  *is_new: it is not
+ * what the configuration says, so a mount would not find it yet.
+ */
+static int use_catalog(struct cli *cli, const struct import_words *w,
+		       bool *is_new)
+{
+	struct settings_bucket *sb = NULL;
+	struct uri uri = { .text = NULL };
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < cli->settings->n_buckets; i++)
+		if (strcmp(cli->settings->buckets[i].name, w->bucket) == 0)
+			sb = &cli->settings->buckets[i];
+	if (!sb)
+		return 0;	/* explained when it is looked up */
+	if (!w->catalog) {
+		if (sb->mode != BUCKET_READ_ONLY || sb->has_catalog)
+			return 0;
+		fprintf(stderr, "error: bucket %s is read-only, so its catalog must lie elsewhere\n"
+			"  try: datasetfs dataset import osmo --catalog file:///srv/catalogs/%s %s ...\n",
+			w->bucket, w->bucket, w->bucket);
+		return EXIT_USAGE;
+	}
+	if (uri_parse_location(&uri, w->catalog, &err) < 0)
+		return cli_fail(&err);
+	*is_new = !sb->has_catalog ||
+		  strcmp(sb->catalog_location.text, uri.text) != 0;
+	if (sb->has_catalog)
+		uri_release(&sb->catalog_location);
+	free(sb->catalog);
+	sb->catalog = strdup(w->catalog);
+	sb->catalog_location = uri;
+	sb->has_catalog = true;
+	return sb->catalog ? 0 : EXIT_ENVIRONMENT;
+}
+
+static json_t *counts_json(const size_t counts[IMPORT_ACTIONS])
+{
+	json_t *o = json_object();
+
+	for (int i = 0; i < IMPORT_ACTIONS; i++)
+		json_object_set_new(o, import_action_name(i),
+				    json_integer((json_int_t)counts[i]));
+	return o;
+}
+
+static int print_json(const struct import_words *w,
+		      const struct import_source *src,
+		      const struct import_report *report)
+{
+	json_t *doc = json_object(), *lines = json_array();
+	json_t *notes = json_array();
+
+	json_object_set_new(doc, "bucket", cli_json_text(w->bucket));
+	json_object_set_new(doc, "dry_run", json_boolean(w->dry_run));
+	json_object_set_new(doc, "datasets", counts_json(report->datasets));
+	json_object_set_new(doc, "versions", counts_json(report->versions));
+	json_object_set_new(doc, "other_buckets",
+			    json_integer((json_int_t)report->n_other_buckets));
+	for (size_t i = 0; i < report->n_lines; i++) {
+		const struct import_line *l = &report->lines[i];
+		json_t *o = json_object();
+
+		json_object_set_new(o, "action",
+				    json_string(import_action_name(l->action)));
+		json_object_set_new(o, "dataset", cli_json_text(l->dataset));
+		json_object_set_new(o, "id", cli_json_text(l->id));
+		json_object_set_new(o, "version", l->version ?
+				    json_integer(l->version) : json_null());
+		json_object_set_new(o, "text", cli_json_text(l->text));
+		json_array_append_new(lines, o);
+	}
+	for (size_t i = 0; i < src->n_notes; i++)
+		json_array_append_new(notes, cli_json_text(src->notes[i]));
+	json_object_set_new(doc, "lines", lines);
+	json_object_set_new(doc, "notes", notes);
+	return cli_print_json(doc, "dataset-import");
+}
+
+static void print_notes(const struct import_source *src)
+{
+	for (size_t i = 0; i < src->n_notes; i++)
+		fprintf(stderr, "note: %s\n", src->notes[i]);
+	if (src->n_notes_dropped)
+		fprintf(stderr, "note: and %zu more\n", src->n_notes_dropped);
+}
+
+static int print_text(const struct cli *cli, const struct import_source *src,
+		      const struct import_report *report)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+
+	import_report_print(report, cli->verbose > 0, &text);
+	if (buf_failed(&text)) {
+		fputs("error: out of memory\n", stderr);
+		return EXIT_ENVIRONMENT;
+	}
+	fputs(text.data ? text.data : "", stdout);
+	fflush(stdout);
+	print_notes(src);
+	return EXIT_DONE;
+}
+
+static int apply(struct cli *cli, const struct import_words *w,
+		 struct bucket *b, const struct import_source *src)
+{
+	const struct import_options opt = {
+		.bucket = w->bucket,
+		.dry_run = w->dry_run,
+		.adopt = w->adopt,
+		.timeout_ms = IMPORT_REQUEST_TIMEOUT_MS,
+	};
+	cleanup_import_report struct import_report report = { .lines = NULL };
+	struct err err = ERR_INIT;
+	int code, r;
+
+	r = import_apply(bucket_store(b), src, &opt, &report, &err);
+	if (r < 0 && r != -EEXIST)
+		return cli_fail(&err);
+	code = cli->json ? print_json(w, src, &report) :
+			   print_text(cli, src, &report);
+	return r < 0 ? cli_fail(&err) : code;
+}
+
+int cmd_dataset_import_osmo(struct cli *cli, int argc, char **argv)
+{
+	cleanup_import_source struct import_source *src = NULL;
+	struct import_words w = { .catalog = NULL };
+	struct bucket *b = NULL;
+	struct err err = ERR_INIT;
+	bool is_new = false;
+	int code, r = 0;
+
+	code = parse_options(cli, &w, argc, argv);
+	if (code == 0)
+		code = cli_settings(cli);
+	if (code == 0)
+		code = use_catalog(cli, &w, &is_new);
+	if (code == 0)
+		code = cli_buckets(cli);
+	if (code)
+		return code;
+	if (buckets_find_or_default(cli->buckets, w.bucket, &b, &err) < 0)
+		return cli_fail(&err);
+
+	src = import_source_new();
+	if (!src)
+		r = err_nomem(&err);
+	for (int i = 0; r == 0 && i < w.n_sources; i++)
+		r = import_read(src, w.sources[i], &err);
+	if (r == 0)
+		r = import_source_settle(src, &err);
+	if (r < 0)
+		return cli_fail(&err);
+
+	code = apply(cli, &w, b, src);
+	if (code == EXIT_DONE && is_new)
+		fprintf(stderr, "note: tell the mount where the catalog lies, in %s:\n"
+			"  datasetfs:\n    buckets:\n      %s: {catalog: \"%s\"}\n",
+			cli->settings->path, w.bucket, w.catalog);
+	return code;
+}

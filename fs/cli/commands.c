@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of commands.  tests/check-cli compares it with the manual.
+ */
+#include <config.h>
+
+#include "fs/cli/cli.h"
+#include "fs/mount/mount.h"
+
+const struct command commands[] = {
+	{ "mount", "[-f] [OPTIONS] [MOUNTPOINT]",
+	  "Mount the datasets",
+	  "  -f, --foreground      stay in the foreground, log to stderr\n"
+	  "  --cache-dir DIR       instead of datasetfs.cache.dir\n"
+	  "  --cache-size SIZE     instead of datasetfs.cache.size (500GiB)\n"
+	  "  --strict              refuse to mount when any bucket has a problem\n"
+	  "  -o OPT[,OPT...]       mount options, see datasetfs(1)\n"
+	  "\nMOUNTPOINT is " MOUNT_DEFAULT_POINT " unless given; /dev/fd/N is accepted.\n",
+	  cmd_mount },
+	{ "unmount", "[--lazy] [MOUNTPOINT]",
+	  "Unmount the datasets",
+	  "  -l, --lazy            detach now, end when nobody uses it any more\n",
+	  cmd_unmount },
+	{ "status", "[MOUNTPOINT]",
+	  "Show the state of a running mount", NULL, cmd_status },
+	{ "bucket list", "[--brief]",
+	  "List the registered buckets",
+	  "  --brief               only name and location, in the file's order\n",
+	  cmd_bucket_list },
+	{ "config show", "[--origin] [DATASET [BUCKET]]",
+	  "Show the configuration that is in force",
+	  "  --origin              where each value comes from\n",
+	  cmd_config_show },
+	{ "config get", "DATASET",
+	  "Show the dataset configuration as OSMO shows it", NULL,
+	  cmd_config_get },
+	{ "dataset list", "[BUCKET]",
+	  "List the datasets of all buckets, or of one", NULL,
+	  cmd_dataset_list },
+	{ "dataset info", "[--all] REF",
+	  "Show a dataset, its versions and tags",
+	  "  -a, --all             versions that are not READY too\n",
+	  cmd_dataset_info },
+	{ "dataset inspect", "[-t text|tree|json] [-x REGEX] [-n COUNT] REF",
+	  "List the files of a version",
+	  "  -t, --format-type T   text, tree or json\n"
+	  "  -x, --regex REGEX     only paths that match from their start on\n"
+	  "  -n, --count COUNT     at most so many files (default 1000; 0: all)\n",
+	  cmd_dataset_inspect },
+	{ "dataset checksum", "REF...",
+	  "Compute a version's checksum and compare it with the recorded one",
+	  NULL, cmd_dataset_checksum },
+	{ "dataset import osmo", "[OPTIONS] BUCKET SOURCE...",
+	  "Take over the catalog of an OSMO bucket",
+	  "  -n, --dry-run         tell what would be done, change nothing\n"
+	  "  --catalog URI         write the catalog there (read-only buckets)\n"
+	  "  --adopt               no OSMO numbers these datasets any more\n"
+	  "\nSOURCE is a pg_dump of OSMO's database, the JSON that \"osmo dataset\n"
+	  "list -t json\" and \"osmo dataset info -t json\" print, or a folder of\n"
+	  "such files.\n",
+	  cmd_dataset_import_osmo },
+	{ "resolve", "REF... | --workflow FILE",
+	  "Print the pinned path of a dataset",
+	  "  -w, --workflow FILE   all inputs of an OSMO workflow\n"
+	  "  -m, --mountpoint DIR  where the datasets are mounted (" MOUNT_DEFAULT_POINT ")\n",
+	  cmd_resolve },
+};
+const size_t n_commands = ARRAY_SIZE(commands);

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that need no mount: what they print, byte for byte where OSMO's
+users know it, their JSON, and how they fail."""
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import harness
+from harness import Tap, run, scratch
+
+
+
+def make_bucket(top):
+    """production with imagenet@1, @2 on file://; its catalog imported."""
+    for v, files in (('v1', {'a.txt': b'one\n', 'd/b.bin': b'x' * 100}),
+                     ('v2', {'a.txt': b'two\n', 'd/b.bin': b'x' * 100, 'd/e/c': b''})):
+        for name, content in files.items():
+            path = f'{top}/src/{v}/{name}'
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, 'wb') as f:
+                f.write(content)
+    os.makedirs(top + '/bucket')
+    subprocess.run([sys.executable, harness.MAKER, top + '/made', '--uri', 'file://' + top + '/bucket', '--star',
+                    '--dataset', f'imagenet={top}/src/v1,{top}/src/v2'], check=True)
+    subprocess.run(['cp', '-r', top + '/made/objects/.', top + '/bucket'], check=True)
+    return harness.write_config(top + '/config.yaml', {
+        'production': {'dataset_path': 'file://' + top + '/bucket', 'description': 'of the tests'},
+        'broken': {'dataset_path': 'azure://archive-storage'}},
+        default='production', cache_dir=top + '/cache')
+
+
+def test_import(tap, config, top):
+    dry = run('-c', config, 'dataset', 'import', 'osmo', '--dry-run', 'production', top + '/made')
+    tap.equal(dry.returncode, 0, 'import --dry-run exits 0')
+    tap.ok('added' in dry.stdout, 'import --dry-run tells what it would add', dry.stdout + dry.stderr)
+    tap.ok(not os.path.exists(top + '/bucket/.datasetfs'), 'import --dry-run writes nothing')
+    first = run('-c', config, 'dataset', 'import', 'osmo', 'production', top + '/made')
+    tap.equal(first.returncode, 0, 'import exits 0')
+    tap.equal(first.stdout, dry.stdout.replace('Nothing was changed: this was a dry run.\n', ''),
+              'import does what --dry-run told')
+    again = run('-c', config, 'dataset', 'import', 'osmo', 'production', top + '/made', '--json')
+    doc = json.loads(again.stdout)
+    tap.equal((again.returncode, doc['datasets']['added'], doc['versions']['added']), (0, 0, 0),
+              'import again adds nothing')
+    missing = run('-c', config, 'dataset', 'import', 'osmo', 'production', top + '/no-such-file')
+    tap.equal(missing.returncode, 3, 'import of a file that does not exist exits 3')
+    tap.ok('no-such-file' in missing.stderr, 'import names the file that does not exist', missing.stderr)
+
+
+def test_read(tap, config, top):
+    out = run('-c', config, 'dataset', 'list')
+    tap.ok(out.returncode == 0 and 'imagenet' in out.stdout, 'dataset list shows the dataset', out.stdout + out.stderr)
+    doc = json.loads(run('-c', config, '--json', 'dataset', 'list').stdout)
+    tap.equal((doc['schema'], doc['datasets'][0]['name'], doc['datasets'][0]['version_id']),
+              ('datasetfs.dataset-list/1', 'imagenet', 2), 'dataset list --json')
+    doc = json.loads(run('dataset', 'info', 'imagenet', '--json', '-c', config).stdout)
+    tap.equal([v['version'] for v in doc['versions']], ['1', '2'] if isinstance(doc['versions'][0]['version'], str)
+              else [1, 2], 'dataset info --json lists both versions')
+    text = run('-c', config, 'dataset', 'inspect', 'imagenet')
+    tap.equal([line.split()[-1] for line in text.stdout.splitlines()], ['a.txt', 'd/b.bin', 'd/e/c'],
+              'dataset inspect lists the files')
+    tree = run('-c', config, 'dataset', 'inspect', '-t', 'tree', 'imagenet:1')
+    tap.equal(tree.stdout, 'imagenet@1/\n├── a.txt\n└── d/\n    └── b.bin\n', 'dataset inspect -t tree')
+    doc = json.loads(run('-c', config, 'dataset', 'inspect', '-t', 'json', 'imagenet').stdout)
+    tap.equal([(f['relative_path'], f['size']) for f in doc['files']],
+              [('a.txt', 4), ('d/b.bin', 100), ('d/e/c', 0)], 'dataset inspect -t json')
+    tap.equal(doc['files'][0]['etag'], hashlib.md5(b'two\n').hexdigest(), 'dataset inspect tells the etag')
+    cut = run('-c', config, 'dataset', 'inspect', '-n', '1', 'imagenet')
+    tap.ok(len(cut.stdout.splitlines()) == 1 and 'not shown' in cut.stderr, 'dataset inspect -n says that it cut',
+           cut.stderr)
+    only = run('-c', config, 'dataset', 'inspect', '-x', 'd/.*bin', 'imagenet')
+    tap.equal(only.stdout.split()[-1], 'd/b.bin', 'dataset inspect -x selects')
+    tap.equal(run('-c', config, 'dataset', 'checksum', 'imagenet:1', 'imagenet:2').returncode, 0,
+              'dataset checksum agrees with the recorded ones')
+
+
+def test_resolve(tap, config, top):
+    out = run('-c', config, 'resolve', '-m', top + '/not-mounted', 'imagenet', 'imagenet:1')
+    tap.equal(out.stdout, f'{top}/not-mounted/production/imagenet@2\n{top}/not-mounted/production/imagenet@1\n',
+              'resolve pins by the catalog where nothing is mounted')
+    with open(top + '/flow.yaml', 'w') as f:
+        f.write('workflow:\n  name: t\n  tasks:\n  - name: train\n    image: x\n    command: [ls]\n'
+                '    inputs:\n    - dataset: {name: imagenet}\n    - dataset: {name: "production/imagenet:1"}\n')
+    out = run('-c', config, 'resolve', '-m', top + '/nm', '--workflow', top + '/flow.yaml')
+    tap.equal(out.stdout, f'{top}/nm/production/imagenet@2\n{top}/nm/production/imagenet@1\n',
+              'resolve --workflow finds the inputs')
+    out = run('-c', config, 'resolve', 'imagenet:nine')
+    tap.equal(out.returncode, 3, 'resolve of a tag that does not exist exits 3')
+    out = run('-c', config, 'resolve', 'broken/x')
+    tap.equal(out.returncode, 4, 'resolve in a bucket that cannot be used exits 4')
+    tap.ok('CONTAINER' in out.stderr.upper(), '... and explains it', out.stderr)
+
+
+def test_bucket_list(tap, config, top):
+    out = run('-c', config, 'bucket', 'list', '--brief')
+    location = 'file://' + top + '/bucket'
+    width = len('production (default)')
+    want = (f"{'Bucket':<{width}} Location\n" + '=' * (width + 1 + len(location)) + '\n' +
+            f"{'production (default)':<{width}} {location}\n{'broken':<{width}} azure://archive-storage\n")
+    tap.equal(out.stdout, want, 'bucket list --brief: the file\'s order, the seed\'s bytes')
+    doc = json.loads(run('-c', config, 'bucket', 'list', '--json').stdout)
+    tap.equal([(b['name'], b['problem'] is None) for b in doc['buckets']],
+              [('broken', False), ('production', True)], 'bucket list --json tells the problem')
+
+
+def test_failures(tap, config, top):
+    for words, code, what in (
+            ((), 2, 'no command'),
+            (('frobnicate',), 2, 'an unknown command'),
+            (('-c', config, 'dataset', 'list', '--frob'), 2, 'an unknown option'),
+            (('-c', config, 'dataset', 'list', 'a', 'b'), 2, 'one word too many'),
+            (('-c', config, 'dataset', 'info'), 2, 'one word too few'),
+            (('-c', config, 'dataset', 'info', 'nobody'), 3, 'a dataset that does not exist'),
+            (('-c', config, 'dataset', 'info', 'a/b/c'), 2, 'a reference that is none'),
+            (('-c', config, 'dataset', 'list', 'nowhere'), 3, 'a bucket that does not exist'),
+            (('-c', top + '/no.yaml', 'bucket', 'list'), 3, 'a configuration that does not exist'),
+            (('-c', config, 'config', 'get', 'WORKFLOW'), 2, 'a configuration that is not ours'),
+            (('-c', config, 'unmount', top), 3, 'unmount where nothing is mounted'),
+            (('-c', config, 'status', top), 3, 'status where nothing is mounted')):
+        out = run(*words)
+        tap.ok(out.returncode == code and out.stderr.strip() and not out.stdout,
+               f'{what}: exit {code}, a sentence on stderr, nothing on stdout',
+               f'exit {out.returncode}\n{out.stdout}{out.stderr}')
+    full = subprocess.run(f'{harness.PROGRAM} -c {config} dataset list > /dev/full', shell=True,
+                          capture_output=True, text=True)
+    tap.equal(full.returncode, 8, 'a full disk under stdout is an error')
+
+
+def main():
+    tap = Tap()
+    with scratch() as top:
+        config = make_bucket(top)
+        for test in (test_import, test_read, test_resolve, test_bucket_list, test_failures):
+            try:
+                test(tap, config, top)
+            except Exception as e:      # a test that dies is a failure, the others still run
+                tap.ok(False, f'{test.__name__} ran to its end', repr(e))
+    return tap.done()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -3,11 +3,16 @@
 
     with Radosgw(top + '/rgw') as store:
         store.client().make_bucket('production')
-        ... store.endpoint, store.env ...
+        with FaultProxy(store.endpoint, latency_ms=20) as proxy:
+            proxy.rules([{'method': 'GET', 'path': '/data/', 'times': 2, 'status': 503}])
+            ... proxy.endpoint ... proxy.stats('/production/')['bytes_sent'] ...
 """
+import http.client
+import json
 import os
 import subprocess
 import sys
+import urllib.parse
 
 import harness
 
@@ -77,6 +82,73 @@ class Radosgw:
         """Requests to it, or to a proxy in front of it."""
         return s3_client.S3(endpoint or self.endpoint, self.access_key,
                             self.secret_key, self.region)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class FaultProxy:
+    """tests/servers/faultproxy in front of a server; its rules are described
+    in tests/servers/proxy/rules.h."""
+
+    PROGRAM = os.path.join(os.environ.get('top_builddir', '.'), 'tests', 'servers', 'faultproxy')
+
+    def __init__(self, upstream_endpoint, latency_ms=0):
+        self.upstream = urllib.parse.urlsplit(upstream_endpoint).netloc
+        self.latency_ms = latency_ms
+        self.process = None
+        self.endpoint = None
+
+    def start(self):
+        self.process = subprocess.Popen([self.PROGRAM, '-d', '-l', str(self.latency_ms), self.upstream],
+                                        stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith('listening '):
+            raise AssertionError(f'the fault proxy did not start: {line!r}')
+        self.endpoint = 'http://' + line.split()[1]
+        return self
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process.stdout.close()
+            self.process = None
+
+    def _ask(self, method, path, body=None):
+        conn = http.client.HTTPConnection(self.endpoint[len('http://'):], timeout=30)
+        conn.request(method, path, body=body)
+        answer = conn.getresponse()
+        text = answer.read().decode()
+        conn.close()
+        if answer.status != 200:
+            raise ValueError(f'{path}: {answer.status} {text}')
+        return json.loads(text)
+
+    def rules(self, rules):
+        """Replaces the rules; the counters stay."""
+        return self._ask('POST', '/__fault', json.dumps(rules))
+
+    def hits(self):
+        """How often each rule was used."""
+        return [rule['hits'] for rule in self._ask('GET', '/__fault')]
+
+    def latency(self, ms):
+        self._ask('POST', '/__latency', str(ms))
+
+    def stats(self, prefix=''):
+        """Sums of what has ended, of the paths that begin with prefix."""
+        return self._ask('GET', '/__stats' + (f'?prefix={prefix}' if prefix else ''))
+
+    def log(self):
+        return self._ask('GET', '/__log')
+
+    def reset(self):
+        """No rules, no latency, counters at 0."""
+        self._ask('POST', '/__reset')
 
     def __enter__(self):
         return self.start()

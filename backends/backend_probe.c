@@ -228,6 +228,10 @@ int backend_probe(struct backend *b, int64_t deadline_ms, struct err *err)
 	char hex[2 * sizeof(random) + 1];
 	int r;
 
+	if (b->read_only)
+		return err_set(err, ERR_USAGE, EROFS,
+			       "%s: the bucket is configured read-only",
+			       b->name);
 	if (b->caps.probed)
 		return 0;
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
@@ -236,8 +240,7 @@ int backend_probe(struct backend *b, int64_t deadline_ms, struct err *err)
 	(void)snprintf(probe.key, sizeof(probe.key), PROBE_PREFIX "%s", hex);
 
 	r = run(&probe, &caps, err);
-	if (r != -EROFS)
-		clean_up(&probe);
+	clean_up(&probe);
 	if (r < 0)
 		return err_wrap(err, "find out which conditions the store "
 				     "honours");

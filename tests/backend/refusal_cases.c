@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "tests/backend/conformance.h"
+
+#define SECRET "a-secret-that-nobody-may-see"
+
+/* A get of something that is there, by somebody else. */
+static int read_as(struct subject *s, struct cred_source *creds,
+		   struct err *err)
+{
+	struct opening how = s->how;
+	struct object_info info;
+	struct backend *b;
+	char got[1];
+	int r;
+
+	how.creds = creds;
+	b = must_open(&how, s->engine);
+	r = get_range(b, "secret", got, 0, 1, NULL, 1, &info, err);
+	backend_put_ref(b);
+	return r;
+}
+
+static void check_refused(struct subject *s, struct cred_source *creds,
+			  const char *who)
+{
+	int64_t begun_ms = clock_ms();
+	struct err err = ERR_INIT;
+	int r = read_as(s, creds, &err);
+
+	check_r(r, -EACCES, &err, "%s is refused", who);
+	check(err.class == ERR_AUTH && !strstr(err.text, SECRET) &&
+		      clock_ms() - begun_ms < 5000,
+	      "... soon, with a word about it and no secret: %s", err.text);
+	cred_source_put_ref(creds);
+}
+
+static struct cred_source *make_cred(const char *id, const char *secret,
+				     const char *token)
+{
+	struct cred_source *creds = NULL;
+	struct err err = ERR_INIT;
+
+	must(cred_source_static(&creds, "test", id, secret, token, &err), &err,
+	     "credential");
+	return creds;
+}
+
+static struct cred_source *nobody(void)
+{
+	struct cred_source *creds = NULL;
+	struct err err = ERR_INIT;
+
+	must(cred_source_anonymous(&creds, &err), &err, "credential");
+	return creds;
+}
+
+/* The same place with another bucket. */
+static void other_bucket(const struct uri *uri, char *out, size_t size)
+{
+	(void)snprintf(out, size, "%s://%s%s%s%s%s-none/x",
+		       uri_scheme_name(uri->scheme), uri->host ? uri->host : "",
+		       uri->host ? "/" : "", uri->space ? uri->space : "",
+		       uri->space ? "/" : "", uri->container);
+}
+
+static void missing_bucket(struct subject *s)
+{
+	cleanup_uri struct uri here = { .text = NULL };
+	struct opening how = s->how;
+	struct object_info info;
+	struct err err = ERR_INIT;
+	struct buf keys = BUF_INIT;
+	struct backend *b;
+	char uri[256], got[1];
+	int r;
+
+	must(uri_parse_location(&here, s->how.uri, &err), &err, "uri");
+	other_bucket(&here, uri, sizeof(uri));
+	how.uri = uri;
+	b = must_open(&how, s->engine);
+	r = get_range(b, "x", got, 0, 1, NULL, 1, &info, &err);
+	check_r(r, -ENOENT, &err, "a bucket that does not exist");
+	check(strstr(err.text, "no such bucket") != NULL,
+	      "... is told from a key that does not: %s", err.text);
+	err_clear(&err);
+	r = list_keys(b, "", NULL, &keys, &err);
+	check_r(r, -ENOENT, &err, "... and is no empty list");
+	r = put_bytes(b, "x", "x", 1, &info, &err);
+	check_r(r, -ENOENT, &err, "... and nothing can be put there");
+	buf_release(&keys);
+	backend_put_ref(b);
+}
+
+/* Ceph finds a token that it cannot read an invalid argument. */
+static void made_up_token(struct subject *s, struct cred_source *creds)
+{
+	struct err err = ERR_INIT;
+	int r = read_as(s, creds, &err);
+
+	check(r < 0 && !strstr(err.text, SECRET),
+	      "a made-up token is refused: %s", err.text);
+	cred_source_put_ref(creds);
+}
+
+void test_refusals(struct subject *s)
+{
+	const char *id = getenv("AWS_ACCESS_KEY_ID");
+	const char *secret = getenv("AWS_SECRET_ACCESS_KEY");
+	struct object_info info;
+	struct err err = ERR_INIT;
+
+	must(put_text(s->b, "secret", "x", false, NULL, &info), &err, "put");
+	check_refused(s, make_cred(id, SECRET, NULL), "a wrong secret");
+	made_up_token(s, make_cred(id, secret, SECRET));
+	if (strncmp(s->how.uri, "swift://", 8))
+		check_refused(s, make_cred("NOBODY", SECRET, NULL),
+			      "a stranger");
+	else
+		check_refused(s, make_cred("user:AUTH_other", secret, NULL),
+			      "a credential of another namespace");
+	check_refused(s, nobody(), "an unsigned request");
+	missing_bucket(s);
+}

@@ -39,7 +39,7 @@ struct answer {
 
 enum { CREDENTIALS, CONFIG, N_FILES };
 
-/* lock guards answer, stamps, check_at_ms, is_reading; the rest is fixed. */
+/* lock guards what stands behind it; the rest is fixed. */
 struct cred_files {
 	struct cred_source base;
 	char *paths[N_FILES];
@@ -51,6 +51,7 @@ struct cred_files {
 	struct stamp stamps[N_FILES];
 	int64_t check_at_ms;
 	bool is_reading;
+	bool is_in_doubt;	/* the last look found nothing any more */
 };
 
 static void take_stamp(const char *path, struct stamp *out)
@@ -170,16 +171,19 @@ static bool is_same_cred(const struct cred *a, const struct cred *b)
 
 /*
  * Takes *fresh over.  The old credential stays where nothing has changed (its
- * generation too), and where the files cannot be read: somebody is writing
- * them, and if it is not good any more the store will say so.
+ * generation too), and where the files make no sense: somebody is writing
+ * them, and if it is not good any more the store will say so.  A file that was
+ * emptied may be half written too; it is believed at the second look.
  */
 static void keep_answer(struct cred_files *files, struct answer *fresh)
 	REQUIRES(&files->lock)
 {
 	bool had = files->answer.r == 0 && files->answer.cred.generation;
-	bool is_broken = fresh->r < 0 && fresh->err.class != ERR_AUTH;
+	bool is_first_none = fresh->r == -ENOENT && !files->is_in_doubt;
+	bool is_broken = fresh->r < 0 && fresh->r != -ENOENT;
 
-	if (had && (is_broken ||
+	files->is_in_doubt = had && is_first_none;
+	if (had && (is_broken || is_first_none ||
 		    (fresh->r == 0 &&
 		     is_same_cred(&fresh->cred, &files->answer.cred)))) {
 		cred_release(&fresh->cred);
@@ -229,7 +233,7 @@ static void refresh(struct cred_files *files)
 
 	lock_take(&files->lock);
 	is_mine = !files->is_reading && clock_ms() >= files->check_at_ms;
-	is_forced = files->check_at_ms == INT64_MIN;
+	is_forced = files->check_at_ms == INT64_MIN || files->is_in_doubt;
 	if (is_mine) {
 		files->is_reading = true;
 		files->check_at_ms = clock_ms() + CHECK_EVERY_MS;

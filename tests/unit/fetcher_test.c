@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fetcher.c and fetch_*.c, over a store that does what a test says. */
+#include <config.h>
+#include "cache/fetcher.h"
+
+#include <criterion/criterion.h>
+#include <unistd.h>
+#include "backends/base/digest.h"
+#include "tests/fake_store.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define SOON_MS 10000
+
+static struct fake_store *store;
+static struct memory_budget *budget;
+static struct fetcher *fetcher;
+static atomic_uint n_bad;
+
+static void on_bad(void *arg, const struct blob_id *id)
+{
+	(void)arg;
+	(void)id;
+	atomic_fetch_add(&n_bad, 1);
+}
+
+static void setup(void)
+{
+	struct fetcher_options opt = { .on_bad = on_bad };
+	struct err err = ERR_INIT;
+
+	store = fake_store_new();
+	cr_assert_eq(memory_budget_new(&budget, MEMORY_BUDGET_MIN, 0, &err), 0,
+		     "%s", err.text);
+	opt.budget = budget;
+	cr_assert_eq(fetcher_new(&fetcher, &opt, &err), 0, "%s", err.text);
+}
+
+static void teardown(void)
+{
+	if (fetcher)
+		fetcher_free(fetcher);
+	cr_assert_eq(memory_budget_used(budget), 0, "%llu bytes leaked",
+		     (unsigned long long)memory_budget_used(budget));
+	memory_budget_free(budget);
+	fake_store_free(store);
+}
+
+TestSuite(fetcher, .init = setup, .fini = teardown, .timeout = 60);
+
+/* A read and what came of it. */
+struct result {
+	struct lock lock;
+	struct cond done_cond;
+	int n_done;
+	int r;
+	size_t len;
+	uint8_t *bytes;
+	size_t room;
+};
+
+static struct result *result_new(size_t room)
+{
+	struct result *res = calloc(1, sizeof(*res));
+
+	lock_init(&res->lock);
+	cond_init(&res->done_cond);
+	res->room = room;
+	res->bytes = malloc(room ? room : 1);
+	return res;
+}
+
+static void result_free(struct result *res)
+{
+	cond_release(&res->done_cond);
+	lock_release(&res->lock);
+	free(res->bytes);
+	free(res);
+}
+
+static void done(void *arg, int r, const struct iovec *iov, int n,
+		 const struct err *err)
+{
+	struct result *res = arg;
+
+	(void)err;
+	lock_take(&res->lock);
+	res->n_done++;
+	res->r = r;
+	for (int i = 0; r == 0 && i < n; i++) {
+		cr_assert_leq(res->len + iov[i].iov_len, res->room);
+		memcpy(res->bytes + res->len, iov[i].iov_base, iov[i].iov_len);
+		res->len += iov[i].iov_len;
+	}
+	cond_broadcast(&res->done_cond);
+	lock_drop(&res->lock);
+}
+
+static int result_wait(struct result *res)
+{
+	int64_t end = clock_ms() + SOON_MS;
+	int r;
+
+	lock_take(&res->lock);
+	while (!res->n_done && clock_ms() < end)
+		(void)cond_wait_until(&res->done_cond, &res->lock, end);
+	cr_assert_eq(res->n_done, 1, "done() ran %d times", res->n_done);
+	r = res->r;
+	lock_drop(&res->lock);
+	return r;
+}
+
+static struct blob blob_of(const char *key, uint64_t size)
+{
+	return (struct blob){ .backend = &store->backend, .key = key,
+			      .size = size, .check = BLOB_CHECK_SIZE };
+}
+
+/* The name that OSMO gives to what the store serves. */
+static struct blob osmo_blob(const char *key, uint64_t size)
+{
+	struct blob b = blob_of(key, size);
+	uint8_t parts[64][MD5_SIZE];
+	uint32_t n = 0;
+
+	b.check = BLOB_CHECK_OSMO;
+	b.has_md5 = true;
+	for (uint64_t at = 0; at < size; at += BLOB_PART) {
+		uint64_t len = size - at < BLOB_PART ? size - at : BLOB_PART;
+		uint8_t *bytes = malloc(len);
+
+		for (uint64_t i = 0; i < len; i++)
+			bytes[i] = fake_byte(store->seed, at + i);
+		digest_md5(parts[n++], bytes, len);
+		free(bytes);
+	}
+	if (size > BLOB_PART) {
+		digest_md5(b.md5, parts, n * MD5_SIZE);
+		b.parts = n;
+	} else {
+		memcpy(b.md5, parts[0], MD5_SIZE);
+	}
+	return b;
+}
+
+static struct result *start(const struct blob *b, uint64_t offset, size_t len)
+{
+	struct result *res = result_new(len);
+
+	fetcher_read(fetcher, b, offset, len, clock_ms() + SOON_MS, done, res,
+		     NULL);
+	return res;
+}
+
+/* 0 with the right bytes, or the errno. */
+static int read_now(const struct blob *b, uint64_t offset, size_t len)
+{
+	struct result *res = start(b, offset, len);
+	int r = result_wait(res);
+
+	if (r == 0) {
+		cr_assert_eq(res->len, len);
+		for (size_t i = 0; i < len; i++)
+			cr_assert_eq(res->bytes[i],
+				     fake_byte(store->seed, offset + i),
+				     "byte %zu of a read at %llu", i,
+				     (unsigned long long)offset);
+	}
+	result_free(res);
+	return r;
+}
+
+Test(fetcher, every_size_around_the_limits_is_read_whole)
+{
+	static const uint64_t sizes[] = {
+		1, 4095, 65536, 65537, MIB - 1, MIB, MIB + 1, 8 * MIB - 1,
+		8 * MIB, 8 * MIB + 1, 9 * MIB,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		char key[16];
+		struct blob b;
+
+		snprintf(key, sizeof(key), "k%zu", i);
+		b = osmo_blob(key, sizes[i]);
+		for (uint64_t at = 0; at < sizes[i]; at += MIB) {
+			uint64_t rest = sizes[i] - at;
+
+			cr_assert_eq(read_now(&b, at, (size_t)(rest < MIB ?
+							       rest : MIB)), 0);
+		}
+	}
+}
+
+Test(fetcher, a_small_blob_costs_one_request_however_often_it_is_read)
+{
+	struct blob b = osmo_blob("k", 3 * MIB);
+
+	for (int i = 0; i < 30; i++)
+		cr_assert_eq(read_now(&b, (uint64_t)i * 100000, 50000), 0);
+	cr_assert_eq(store->gets, 1);
+	cr_assert_eq(store->bytes, 3 * MIB);
+}
+
+Test(fetcher, many_waiters_share_one_request)
+{
+	struct blob b = osmo_blob("k", MIB);
+	struct result *res[100];
+
+	fake_store_hold(store, true);
+	for (int i = 0; i < 100; i++)
+		res[i] = start(&b, (uint64_t)i * 1000, 1000);
+	fake_store_hold(store, false);
+	for (int i = 0; i < 100; i++) {
+		cr_assert_eq(result_wait(res[i]), 0);
+		result_free(res[i]);
+	}
+	cr_assert_eq(store->gets, 1);
+}
+
+Test(fetcher, damage_in_a_small_blob_is_never_served)
+{
+	struct blob b = osmo_blob("k", MIB);
+
+	store->damage_at = 777;
+	cr_assert_eq(read_now(&b, 0, 100), -EIO);
+	/* At once again: remembered, not asked for. */
+	cr_assert_eq(read_now(&b, 500000, 100), -EIO);
+	cr_assert_eq(store->gets, 1);
+}
+
+Test(fetcher, damage_in_a_large_blob_is_found_when_all_of_it_was_seen)
+{
+	struct blob b = osmo_blob("k", 20 * MIB);
+	int r = 0;
+
+	store->damage_at = 12345678;
+	for (uint64_t at = 0; at < 20 * MIB && r == 0; at += MIB) {
+		struct result *res = start(&b, at, MIB);
+
+		r = result_wait(res);
+		result_free(res);
+	}
+	/* The last reads may already see it; a new one does in any case. */
+	cr_assert_eq(read_now(&b, 0, 100), -EIO);
+	cr_assert_geq(atomic_load(&n_bad), 1);
+	cr_assert_eq(fetcher_cached_bytes(fetcher, &b), 0);
+}
+
+Test(fetcher, a_large_blob_that_is_right_raises_no_alarm)
+{
+	struct blob b = osmo_blob("k", 20 * MIB + 17);
+
+	for (uint64_t at = 0; at < b.size; at += MIB) {
+		uint64_t rest = b.size - at;
+
+		cr_assert_eq(read_now(&b, at, (size_t)(rest < MIB ? rest :
+								    MIB)), 0);
+	}
+	cr_assert_eq(atomic_load(&n_bad), 0);
+	/* Read ahead, but nothing twice. */
+	cr_assert_leq(store->bytes, b.size);
+}
+
+Test(fetcher, a_sequential_reader_is_served_ahead)
+{
+	struct blob b = blob_of("k", 40 * MIB);
+
+	for (uint64_t at = 0; at < 40 * MIB; at += 128 << 10)
+		cr_assert_eq(read_now(&b, at, 128 << 10), 0);
+	cr_assert_eq(store->bytes, 40 * MIB);
+	cr_assert_geq(atomic_load(&store->in_flight_max), 3);
+	/* Not one request for each read. */
+	cr_assert_lt(atomic_load(&store->gets), 100);
+}
+
+Test(fetcher, random_reads_fetch_grains_only)
+{
+	struct blob b = blob_of("k", 400 * MIB);
+
+	for (unsigned i = 0; i < 50; i++)
+		cr_assert_eq(read_now(&b, (i * 37 % 400) * MIB + 5000, 4096),
+			     0);
+	cr_assert_eq(store->bytes, 50 * FETCHER_GRAIN);
+}
+
+Test(fetcher, a_changed_object_is_read_anew)
+{
+	struct blob b = blob_of("k", 20 * MIB);
+
+	cr_assert_eq(read_now(&b, 0, 1000), 0);
+	lock_take(&store->lock);
+	store->seed = 5;
+	strcpy(store->etag, "v2");
+	lock_drop(&store->lock);
+	/* The next range meets another validator. */
+	cr_assert_eq(read_now(&b, 10 * MIB, 1000), 0);
+	cr_assert_eq(read_now(&b, 0, 1000), 0);
+	cr_assert_eq(atomic_load(&n_bad), 1);
+}
+
+Test(fetcher, a_foreign_object_that_changed_is_an_error)
+{
+	struct blob b = blob_of("k", 20 * MIB);
+
+	b.check = BLOB_CHECK_FOREIGN;
+	b.if_match = "v0";
+	cr_assert_eq(read_now(&b, 0, 1000), -EIO);
+	b.if_match = "v1";
+	cr_assert_eq(read_now(&b, 0, 1000), 0);
+}
+
+Test(fetcher, a_missing_object_is_an_error_and_asked_for_again)
+{
+	struct blob b = osmo_blob("k", 1000);
+
+	store->fail_r = -ENOENT;
+	store->fail_count = 1;
+	cr_assert_eq(read_now(&b, 0, 10), -EIO);
+	cr_assert_eq(read_now(&b, 0, 10), 0);
+}
+
+Test(fetcher, permission_and_time_keep_their_errno)
+{
+	struct blob b = osmo_blob("k", 1000);
+
+	store->fail_r = -EACCES;
+	store->fail_count = 1;
+	cr_assert_eq(read_now(&b, 0, 10), -EACCES);
+	store->fail_r = -ETIMEDOUT;
+	store->fail_count = 1;
+	cr_assert_eq(read_now(&b, 0, 10), -ETIMEDOUT);
+}
+
+Test(fetcher, each_waiter_has_its_own_deadline)
+{
+	struct blob b = osmo_blob("k", 1000);
+	struct result *quick = result_new(10), *slow = result_new(10);
+	int64_t began = clock_ms();
+
+	fake_store_hold(store, true);
+	fetcher_read(fetcher, &b, 0, 10, began + 8000, done, slow, NULL);
+	fetcher_read(fetcher, &b, 0, 10, began + 100, done, quick, NULL);
+	cr_assert_eq(result_wait(quick), -ETIMEDOUT);
+	cr_assert_lt(clock_ms() - began, 4000);
+	fake_store_hold(store, false);
+	cr_assert_eq(result_wait(slow), 0);
+	result_free(quick);
+	result_free(slow);
+}
+
+Test(fetcher, a_cancelled_read_is_interrupted_and_the_fetch_goes_on)
+{
+	struct blob b = osmo_blob("k", 1000);
+	struct result *res;
+
+	fake_store_hold(store, true);
+	res = start(&b, 0, 10);
+	fetcher_cancel(fetcher, res);
+	cr_assert_eq(result_wait(res), -EINTR);
+	fetcher_cancel(fetcher, res);	/* nobody of that name any more */
+	cr_assert_eq(res->n_done, 1);
+	result_free(res);
+	fake_store_hold(store, false);
+	cr_assert_eq(read_now(&b, 0, 10), 0);
+	cr_assert_eq(store->gets, 1);
+}
+
+Test(fetcher, cached_bytes_are_served_while_the_store_stalls)
+{
+	struct blob cached = osmo_blob("cached", 1000);
+	struct result *res[256];
+	char key[256][8];
+
+	cr_assert_eq(read_now(&cached, 0, 1000), 0);
+	fake_store_hold(store, true);
+	for (int i = 0; i < 256; i++) {
+		struct blob b;
+
+		snprintf(key[i], sizeof(key[i]), "s%d", i);
+		b = blob_of(key[i], 100000);
+		res[i] = start(&b, 0, 1000);
+	}
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(read_now(&cached, 0, 1000), 0);
+	cr_assert_leq(atomic_load(&store->in_flight_max),
+		      FETCHER_IN_FLIGHT_MAX);
+	fake_store_hold(store, false);
+	for (int i = 0; i < 256; i++) {
+		cr_assert_eq(result_wait(res[i]), 0);
+		result_free(res[i]);
+	}
+}
+
+Test(fetcher, a_stalled_store_does_not_take_the_others_slots)
+{
+	struct fake_store *other = fake_store_new();
+	struct blob b = { .backend = &other->backend, .key = "k", .size = 1000,
+			  .check = BLOB_CHECK_SIZE };
+	struct result *res[256], *quick;
+	char key[256][8];
+
+	fake_store_hold(store, true);
+	for (int i = 0; i < 256; i++) {
+		struct blob s;
+
+		snprintf(key[i], sizeof(key[i]), "s%d", i);
+		s = blob_of(key[i], 100000);
+		res[i] = start(&s, 0, 1000);
+	}
+	quick = start(&b, 0, 10);
+	cr_assert_eq(result_wait(quick), 0);
+	result_free(quick);
+	fake_store_hold(store, false);
+	for (int i = 0; i < 256; i++) {
+		cr_assert_eq(result_wait(res[i]), 0);
+		result_free(res[i]);
+	}
+	fetcher_free(fetcher);
+	fetcher = NULL;
+	fake_store_free(other);
+}
+
+Test(fetcher, memory_stays_within_its_budget)
+{
+	/* 64 MiB of budget, 200 MiB of content. */
+	for (int i = 0; i < 25; i++) {
+		struct blob b;
+		char key[8];
+
+		snprintf(key, sizeof(key), "k%d", i);
+		b = blob_of(key, 8 * MIB);
+		cr_assert_eq(read_now(&b, 0, 4096), 0);
+		cr_assert_leq(memory_budget_used(budget), MEMORY_BUDGET_MIN);
+	}
+}
+
+Test(fetcher, forgotten_content_is_asked_for_again)
+{
+	struct blob b = osmo_blob("k", 1000);
+	struct blob_id id;
+
+	cr_assert_eq(read_now(&b, 0, 1000), 0);
+	blob_identify(&id, &b);
+	fetcher_forget(fetcher, &id);
+	cr_assert_eq(fetcher_cached_bytes(fetcher, &b), 0);
+	cr_assert_eq(read_now(&b, 0, 1000), 0);
+	cr_assert_eq(store->gets, 2);
+}
+
+Test(fetcher, another_expectation_is_another_blob)
+{
+	struct blob good = osmo_blob("k", 1000), bad = good;
+
+	bad.md5[0] ^= 1;
+	cr_assert_eq(read_now(&good, 0, 1000), 0);
+	cr_assert_eq(read_now(&bad, 0, 1000), -EIO);
+	cr_assert_eq(read_now(&good, 0, 1000), 0);
+}
+
+Test(fetcher, a_read_beyond_the_end_is_refused)
+{
+	struct blob b = osmo_blob("k", 1000);
+
+	cr_assert_eq(read_now(&b, 1000, 1), -EINVAL);
+	cr_assert_eq(read_now(&b, 999, 2), -EINVAL);
+	cr_assert_eq(read_now(&b, 0, 0), -EINVAL);
+	cr_assert_eq(read_now(&b, UINT64_MAX, 2), -EINVAL);
+}
+
+Test(fetcher, the_end_answers_everybody)
+{
+	struct blob b = osmo_blob("k", 1000);
+	struct result *res;
+
+	fake_store_hold(store, true);
+	res = start(&b, 0, 10);
+	fake_store_hold(store, false);
+	fetcher_free(fetcher);
+	fetcher = NULL;
+	cr_assert(result_wait(res) == -ESHUTDOWN || res->r == 0);
+	result_free(res);
+}
+
+Test(fetcher, a_random_schedule_gives_the_right_bytes)
+{
+	unsigned state = 12345;
+	struct blob blobs[3] = { osmo_blob("a", 30 * MIB + 7),
+				 blob_of("b", 100 * MIB + 1),
+				 osmo_blob("c", 5 * MIB) };
+
+	for (int i = 0; i < 600; i++) {
+		const struct blob *b;
+		uint64_t at;
+		size_t len;
+
+		state = state * 1103515245u + 12345u;
+		b = &blobs[(state >> 16) % 3];
+		state = state * 1103515245u + 12345u;
+		at = (uint64_t)(state >> 8) * 977 % b->size;
+		state = state * 1103515245u + 12345u;
+		len = 1 + (state >> 12) % 300000;
+		if (len > b->size - at)
+			len = (size_t)(b->size - at);
+		if (i % 50 == 49) {
+			struct blob_id id;
+
+			blob_identify(&id, b);
+			fetcher_forget(fetcher, &id);
+		}
+		cr_assert_eq(read_now(b, at, len), 0);
+	}
+	cr_assert_eq(atomic_load(&n_bad), 0);
+}

@@ -46,8 +46,8 @@ struct tree_entry {
 	uint32_t n_dirs;	/* of the children: for st_nlink */
 	/* files */
 	enum tree_fault fault;
-	bool is_hashed;		/* named by its etag in a hash location: the
-				   server's own ETag is another */
+	bool is_hashed;		/* the etag names the content, and is not what
+				   the store answers as ETag */
 	uint8_t md5[16];	/* when has_md5 */
 	bool has_md5;		/* false for is_hashed: a blob that was migrated,
 				   its etag has parts of another size than 8 MiB

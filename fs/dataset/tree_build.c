@@ -33,6 +33,7 @@ _Static_assert(sizeof(struct known_dir) == 128, "1 MiB in all");
 
 struct tree_build {
 	int dirfd;
+	bool is_listing;
 	char *name, *label, *hash_location;
 	size_t hash_location_len;
 	uint8_t identity[TREE_IDENTITY_SIZE];
@@ -71,6 +72,7 @@ static int build_init(struct tree_build *b,
 	int r;
 
 	b->dirfd = opt->dirfd;
+	b->is_listing = opt->is_listing;
 	memcpy(b->identity, opt->identity, sizeof(b->identity));
 	b->name = strdup(opt->name);
 	b->label = strdup(opt->label ? opt->label : opt->name);
@@ -214,18 +216,25 @@ struct given {
 };
 
 /*
- * Whether the content must hash to the etag.  In the version's own location
- * always: what OSMO put there it named so.  In another one, of another dataset
- * or of before the bucket was moved, where the etag has the form: one that came
- * from a store's listing would be the validator of that object as well.
+ * Whether the etag is the content's name and not the store's validator.  In the
+ * version's own location always: what OSMO put there it named so.  In another
+ * one, of another dataset or of before the bucket was moved, where the etag has
+ * the form: one that came from a store's listing would be the validator of that
+ * object as well.  In a local directory always: its validators are times and
+ * inode numbers, which no manifest knows.
  */
 static bool is_hashed(const struct tree_build *b, const struct given *f,
 		      uint32_t parts)
 {
-	static const char usual[] = "/hashes";
+	static const char usual[] = "/hashes", local[] = "file://";
 	const size_t n = sizeof(usual) - 1;
 	size_t len;
 
+	if (b->is_listing || f->etag_len == 0)
+		return false;
+	if (f->source_len > sizeof(local) - 1 &&
+	    memcmp(f->source, local, sizeof(local) - 1) == 0)
+		return true;
 	if (!tree_source_is_etag(f->source, f->source_len, f->etag,
 				 f->etag_len))
 		return false;

@@ -27,6 +27,8 @@ struct tree_build_options {
 	const char *label;	/* "production/imagenet@2", for log lines */
 	const char *hash_location;	/* URI below which keys are OSMO's own
 					   hashes, or NULL */
+	bool is_listing;		/* etags are what the store itself just
+					   said, not a manifest's */
 	size_t memory;			/* 0: TREE_BUILD_MEMORY */
 };
 int tree_build_new(struct tree_build **out,

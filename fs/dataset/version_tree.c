@@ -18,7 +18,7 @@
 #define LOG "tree"
 
 /* Raised whenever the same record must give another tree. */
-#define VERSION_TREE_RULES 2
+#define VERSION_TREE_RULES 3
 #define LEGACY_PAGE_TIMEOUT_MS 60000
 
 void version_tree_identity(const struct bucket *b, const struct dataset *ds,
@@ -169,13 +169,15 @@ int version_tree_build(struct bucket *b, const struct dataset *ds,
 		       struct version_tree_progress *progress,
 		       struct tree **out, struct err *err)
 {
+	struct tree_build_options with_kind = *opt;
 	struct tree_build *build = NULL;
 	struct tree_info info;
 	uint64_t unchecked = 0;
 	int r;
 
 	(void)ds;
-	r = tree_build_new(&build, opt, err);
+	with_kind.is_listing = v->kind == VERSION_LEGACY;
+	r = tree_build_new(&build, &with_kind, err);
 	if (r < 0)
 		return r;
 	switch (v->kind) {

@@ -174,10 +174,10 @@ class Nasty:
 
     # -- foreign objects, and paths that OSMO damaged ---------------------------
 
-    def etag(self, data):
-        """What a store lists.  A local directory lists nothing that could be
-        compared."""
-        return '' if self.is_file else hashlib.md5(data).hexdigest()
+    @staticmethod
+    def etag(data):
+        """What a store lists for a small object."""
+        return hashlib.md5(data).hexdigest()
 
     def foreign_entry(self, path, tail, data, stored=None):
         """An object below the foreign prefix; the manifest names it as OSMO
@@ -207,10 +207,9 @@ class Nasty:
         self.foreign.put('zero', b'other bytes')
         self.bad(Dataset.entry('raw/zero', self.foreign.uri + '/zero', 5, self.etag(b'bytes')), 'EIO',
                  'a foreign object of another size')
-        if not self.is_file:
-            self.foreign.put('zone', b'other')
-            self.bad(Dataset.entry('raw/zone', self.foreign.uri + '/zone', 5, self.etag(b'bytes')), 'EIO',
-                     'a foreign object that was overwritten')
+        self.foreign.put('zone', b'other')
+        self.bad(Dataset.entry('raw/zone', self.foreign.uri + '/zone', 5, self.etag(b'bytes')), 'EIO',
+                 'a foreign object that was overwritten')
 
     def add_odd_keys(self):
         keys = ['a,b;c*d', 'w', 'w#b.txt', 'q?x=1&y=2', '100%', '%41', 'sp ace', 'plus+', 'caf\u00e9', "it's(!)",

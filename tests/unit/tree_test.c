@@ -378,6 +378,30 @@ Test(tree, only_own_blobs_are_hashed_and_only_osmo_parts_verify)
 	tree_put(t);
 }
 
+Test(tree, in_a_local_directory_a_manifests_etag_is_the_contents)
+{
+	for (int i = 0; i < 2; i++) {
+		struct tree_build *b;
+		struct tree_entry e;
+		struct tree *t;
+
+		options.is_listing = i;
+		b = begin();
+		add_from(b, "x", "file:///srv/x", 10, MD5_A);
+		add_from(b, "parts", "file:///srv/y", 10, MD5_A "-9");
+		add_from(b, "none", "file:///srv/z", 10, "");
+		t = finish(b);
+		look(t, "x", &e);
+		cr_expect(e.is_hashed == !i && e.has_md5);
+		look(t, "parts", &e);
+		cr_expect(e.is_hashed == !i && e.has_md5 == i);
+		look(t, "none", &e);
+		cr_expect(!e.is_hashed && !e.has_md5);
+		tree_put(t);
+	}
+	options.is_listing = false;
+}
+
 /* There is room for TREE_PREFIXES_MAX of 4096. */
 Test(tree, more_prefixes_than_fit_change_nothing)
 {

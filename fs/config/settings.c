@@ -240,6 +240,7 @@ static void read_default(struct settings_context *context,
 	const struct field_path path = { shape->top, "default_bucket" };
 	const struct yaml_node *node = yaml_node_get(shape->dataset, path.key);
 	struct settings *st = context->settings;
+	cleanup_buf struct buf hint = BUF_INIT;
 	const char *text;
 
 	if (yaml_node_is_null(node))
@@ -254,10 +255,11 @@ static void read_default(struct settings_context *context,
 		st->default_bucket = settings_context_strdup(context, text);
 		return;
 	}
+	settings_context_hint_bucket(context, text, &hint);
 	settings_context_problem(context, SETTINGS_PROBLEM, node->at, &path,
-				 "no bucket of that name is registered, so "
-				 "names without a bucket mean nothing: write "
-				 "one of the buckets");
+				 "no bucket of that name is registered%s, so "
+				 "names without a bucket mean nothing",
+				 hint.data ? hint.data : "");
 }
 
 /* Two credentials for one place: which one serves would be chance. */

@@ -222,6 +222,22 @@ void settings_context_hint(const char *word, const char *const *known,
 		buf_printf(out, " (did you mean %s?)", near);
 }
 
+void settings_context_hint_bucket(struct settings_context *context,
+				  const char *word, struct buf *out)
+{
+	const struct settings *st = context->settings;
+	const char **names = calloc(st->n_buckets + 1, sizeof(*names));
+
+	if (!names) {
+		context->no_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < st->n_buckets; i++)
+		names[i] = st->buckets[i].name;
+	settings_context_hint(word, names, st->n_buckets, out);
+	free(names);
+}
+
 static void print_known(const char *const *known, size_t n_known,
 			struct buf *out)
 {

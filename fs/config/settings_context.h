@@ -76,6 +76,10 @@ void settings_context_check_keys(struct settings_context *context,
 void settings_context_hint(const char *word, const char *const *known,
 			   size_t n_known, struct buf *out);
 
+/* The same for the names of the buckets. */
+void settings_context_hint_bucket(struct settings_context *context,
+				  const char *word, struct buf *out);
+
 /*
  * "'text'" for a message, cut and escaped; "the value" where node came from a
  * secret.

@@ -15,7 +15,7 @@
 #define SECRETS_DIR_DEFAULT "/etc/osmo/secrets"
 #define CACHE_DIR_ROOT "/var/cache/datasetfs"
 #define CACHE_FREE_PERCENT_DEFAULT 5u
-#define MEMORY_MIN ((uint64_t)32 << 20)	/* below it nothing can be served */
+#define MEMORY_MIN ((uint64_t)128 << 20)	/* stacks and tables take half */
 
 static const struct field_path top = { NULL, "datasetfs" };
 
@@ -186,7 +186,7 @@ static void read_memory(struct settings_context *context,
 		return;
 	if (bytes < MEMORY_MIN)
 		settings_context_problem(context, SETTINGS_PROBLEM, value->at,
-					 &path, "expected 32MiB at least");
+					 &path, "expected 128MiB at least");
 	else
 		context->settings->memory = bytes;
 }
@@ -203,18 +203,9 @@ static void unknown_bucket(struct settings_context *context,
 			   const struct yaml_item *item,
 			   const struct field_path *path)
 {
-	const struct settings *st = context->settings;
-	const char **names = calloc(st->n_buckets + 1, sizeof(*names));
 	cleanup_buf struct buf hint = BUF_INIT;
 
-	if (!names) {
-		context->no_memory = true;
-		return;
-	}
-	for (size_t i = 0; i < st->n_buckets; i++)
-		names[i] = st->buckets[i].name;
-	settings_context_hint(item->key, names, st->n_buckets, &hint);
-	free(names);
+	settings_context_hint_bucket(context, item->key, &hint);
 	settings_context_problem(context, SETTINGS_PROBLEM, item->at, path,
 				 "no bucket of that name is registered%s",
 				 hint.data ? hint.data : "");

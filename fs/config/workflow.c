@@ -31,7 +31,8 @@ static int add_input(struct walk *walk, const char *task, size_t index,
 	struct workflow *wf = walk->out;
 	struct workflow_input *in;
 
-	if (!reference || reference->kind != NODE_SCALAR || !reference->len ||
+	if (yaml_node_is_null(reference) ||
+	    reference->kind != NODE_SCALAR || !reference->len ||
 	    memchr(reference->text, '\0', reference->len))
 		return bad(walk, reference ? reference->at :
 			   (struct yaml_position){ 0, 0 },

@@ -36,6 +36,10 @@ static void finish(struct exchange *ex, int r, const struct err *err)
  * Tokens.
  */
 
+/*
+ * Whoever finds a token may go on credit, so that the dear retries are not
+ * starved by cheap ones that come more often.
+ */
 static bool take_tokens(struct http_engine *engine, double n)
 {
 	int64_t now_ms = clock_ms();
@@ -43,14 +47,14 @@ static bool take_tokens(struct http_engine *engine, double n)
 
 	lock_take(&engine->tokens_lock);
 	/* Time fills the bucket only as far as one retry needs it. */
-	if (engine->tokens < n) {
+	if (engine->tokens < 1) {
 		engine->tokens += (double)(now_ms - engine->tokens_ms) *
 				  EXCHANGE_REFILL_PER_S / 1000;
-		if (engine->tokens > n)
-			engine->tokens = n;
+		if (engine->tokens > 1)
+			engine->tokens = 1;
 	}
 	engine->tokens_ms = now_ms;
-	is_paid = engine->tokens >= n;
+	is_paid = engine->tokens >= 1;
 	if (is_paid)
 		engine->tokens -= n;
 	lock_drop(&engine->tokens_lock);

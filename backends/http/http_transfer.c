@@ -226,6 +226,9 @@ static void set_policy(struct setup *s, const struct http_engine *engine)
 	SET(s, CURLOPT_HTTP09_ALLOWED, 0L);
 	SET(s, CURLOPT_FOLLOWLOCATION, 0L);
 	SET(s, CURLOPT_PATH_AS_IS, 1L);
+	/* A proxy takes no path for a target: even plain http is tunnelled. */
+	SET(s, CURLOPT_HTTPPROXYTUNNEL, 1L);
+	SET(s, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(s, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
 	SET(s, CURLOPT_MAXAGE_CONN, (long)HTTP_IDLE_AGE_S);
 	SET(s, CURLOPT_MAXLIFETIME_CONN, (long)HTTP_LIFETIME_S);
@@ -379,6 +382,7 @@ static int curl_result(struct http_transfer *t, CURLcode code, struct err *err)
 		return fail(t, err, ERR_AUTH, EACCES, "TLS is refused");
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_FILESIZE_EXCEEDED:
 	case CURLE_BAD_CONTENT_ENCODING:
 		return fail(t, err, ERR_CORRUPT, EBADMSG, "not HTTP/1.1");
 	case CURLE_OUT_OF_MEMORY:

@@ -218,16 +218,6 @@ static void run(bool waits)
 	free(shared);
 }
 
-/*
- * libcurl tells us of some sockets only after it closed them, when their
- * numbers may be another thread's: see forget() in http_thread.c.
- */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
-{
-	return "race:^forget$\n";
-}
-
 int main(void)
 {
 	(void)setenv("HOME", "/nonexistent", 1);

@@ -3,8 +3,11 @@
 #include "backends/http/http.h"
 
 #include <criterion/criterion.h>
+#include <netdb.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include "backends/base/clock.h"
 #include "backends/base/lock.h"
 #include "backends/http/http_impl.h"
@@ -115,6 +118,68 @@ static void start_engine(unsigned threads)
 	cr_assert(http_engine_new(&engine, &opt, &err) == 0, "%s", err.text);
 }
 
+/* Names of our own, for libcurl too: "a,b.test" has the addresses a and b. */
+int getaddrinfo(const char *name, const char *service,
+		const struct addrinfo *hints, struct addrinfo **out)
+{
+	static const struct {
+		const char *name;
+		const char *addresses[5];
+	} known[] = {
+		{ "many.test",
+		  { "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1" } },
+		{ "metadata.test", { "169.254.169.254" } },
+		{ "localhost", { "127.0.0.1" } },
+	};
+	struct addrinfo **tail = out;
+
+	(void)hints;
+	*out = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		if (strcmp(known[i].name, name))
+			continue;
+		for (const char *const *a = known[i].addresses; *a; a++) {
+			struct sockaddr_in *in = calloc(1, sizeof(*in));
+
+			in->sin_family = AF_INET;
+			in->sin_port = htons(
+				(uint16_t)(service ? atoi(service) : 0));
+			inet_pton(AF_INET, *a, &in->sin_addr);
+			*tail = calloc(1, sizeof(**tail));
+			(*tail)->ai_family = AF_INET;
+			(*tail)->ai_socktype = SOCK_STREAM;
+			(*tail)->ai_protocol = IPPROTO_TCP;
+			(*tail)->ai_addrlen = sizeof(*in);
+			(*tail)->ai_addr = (struct sockaddr *)in;
+			tail = &(*tail)->ai_next;
+		}
+	}
+	return *out ? 0 : EAI_NONAME;
+}
+
+void freeaddrinfo(struct addrinfo *list)
+{
+	while (list) {
+		struct addrinfo *next = list->ai_next;
+
+		free(list->ai_addr);
+		free(list);
+		list = next;
+	}
+}
+
+/* A proxy of this machine's is not for tests. */
+static void forget_proxies(void)
+{
+	unsetenv("http_proxy");
+	unsetenv("https_proxy");
+	unsetenv("HTTPS_PROXY");
+	unsetenv("all_proxy");
+	unsetenv("ALL_PROXY");
+}
+
+TestSuite(http, .init = forget_proxies);
+
 static void start(loopback_fn serve)
 {
 	loopback_start(&server, serve);
@@ -146,6 +211,13 @@ static int serve_ok(struct loopback *lb, struct loopback_call *call)
 {
 	(void)lb;
 	return loopback_answer(call, 200, "ETag: \"x\"\r\n", "hello", 5);
+}
+
+static int serve_close(struct loopback *lb, struct loopback_call *call)
+{
+	(void)lb;
+	(void)loopback_answer(call, 200, "Connection: close\r\n", "bye", 3);
+	return LOOPBACK_CLOSE;
 }
 
 Test(http, a_connection_is_kept_for_the_next_request)
@@ -248,6 +320,22 @@ static int serve_bodies(struct loopback *lb, struct loopback_call *call)
 				    "ETag: trailer\r\n\r\n");
 		return LOOPBACK_KEEP;
 	}
+	if (is_path(call, "/too-long")) {
+		loopback_send(call, "HTTP/1.1 200 OK\r\nContent-Length: "
+				    "99999999999999999999999\r\n\r\n0123");
+		return LOOPBACK_CLOSE;
+	}
+	if (is_path(call, "/negative")) {
+		loopback_send(call, "HTTP/1.1 200 OK\r\nContent-Length: -1"
+				    "\r\n\r\n0123");
+		return LOOPBACK_CLOSE;
+	}
+	if (is_path(call, "/huge-chunk")) {
+		loopback_send(call, "HTTP/1.1 200 OK\r\n"
+				    "Transfer-Encoding: chunked\r\n\r\n"
+				    "fffffffffffffffffffffff\r\n0123");
+		return LOOPBACK_CLOSE;
+	}
 	if (is_path(call, "/until-close")) {
 		loopback_send(call, "HTTP/1.1 200 OK\r\n\r\n0123456789");
 		return LOOPBACK_CLOSE;
@@ -271,7 +359,10 @@ Test(http, a_cut_body_is_never_a_success)
 	expect("/cut", -ECONNRESET, ERR_RETRY);
 	expect("/cut-chunks", -ECONNRESET, ERR_RETRY);
 	expect("/bad-chunks", -ECONNRESET, ERR_RETRY);
+	expect("/huge-chunk", -ECONNRESET, ERR_RETRY);
 	expect("/until-close", -EBADMSG, ERR_CORRUPT);
+	expect("/too-long", -EBADMSG, ERR_CORRUPT);
+	expect("/negative", -EBADMSG, ERR_CORRUPT);
 	expect("/", 0, ERR_NONE);
 	stop();
 }
@@ -896,25 +987,26 @@ Test(http, a_request_that_would_be_changed_or_smuggled_is_refused)
 	stop();
 }
 
-Test(http, nobody_there_is_an_error_that_may_pass)
+static void get_from(struct call *c, const char *host, int port)
 {
 	struct http_request rq;
+
+	call_init(c);
+	rq = request(c, "/");
+	buf_clear(&rq.url);
+	buf_printf(&rq.url, "http://%s:%d/", host, port);
+	run(c, &rq);
+}
+
+Test(http, nobody_there_is_an_error_that_may_pass)
+{
 	struct call c;
 
 	start(serve_ok);
-	call_init(&c);
-	rq = request(&c, "/");
-	buf_clear(&rq.url);
-	buf_str(&rq.url, "http://127.0.0.1:1/");
-	run(&c, &rq);
+	get_from(&c, "127.0.0.1", 1);
 	cr_assert(c.r == -ECONNRESET && c.err.class == ERR_RETRY);
 	call_release(&c);
-
-	call_init(&c);
-	rq = request(&c, "/");
-	buf_clear(&rq.url);
-	buf_str(&rq.url, "http://no-such-host.invalid/");
-	run(&c, &rq);
+	get_from(&c, "no-such-host.invalid", 80);
 	cr_assert(c.r == -ECONNRESET && c.err.class == ERR_RETRY);
 	cr_assert(strstr(c.err.text, "no-such-host.invalid"), "%s", c.err.text);
 	call_release(&c);
@@ -955,6 +1047,37 @@ Test(http, a_name_may_not_lead_to_the_metadata_service)
 				  cases6[i].is_local,
 			  "%s", cases6[i].address);
 	}
+}
+
+Test(http, a_name_that_leads_to_the_metadata_service_is_not_connected)
+{
+	struct call c;
+
+	start(serve_ok);
+	get_from(&c, "metadata.test", 80);
+	cr_assert(c.r == -EACCES && c.err.class == ERR_AUTH, "%d %s", c.r,
+		  c.err.text);
+	cr_assert(strstr(c.err.text, "link-local"), "%s", c.err.text);
+	call_release(&c);
+	stop();
+}
+
+Test(http, addresses_that_refuse_give_way_to_the_next)
+{
+	int64_t start_ms;
+
+	start(serve_close);
+	for (int i = 0; i < 5; i++) {
+		struct call c;
+
+		start_ms = clock_ms();
+		get_from(&c, "many.test", server.port);
+		cr_assert(c.r == 0 && c.status == 200, "%s", c.err.text);
+		cr_assert(clock_ms() - start_ms < 900, "%d ms",
+			  (int)(clock_ms() - start_ms));
+		call_release(&c);
+	}
+	stop();
 }
 
 /* lock guards the list. */
@@ -1014,6 +1137,102 @@ Test(http, a_ca_file_that_is_missing_is_refused_by_name)
 
 	cr_assert(http_engine_new(&engine, &opt, &err) < 0);
 	cr_assert(err.class == ERR_USAGE && strstr(err.text, opt.ca_file));
+}
+
+static atomic_llong clock_ahead_ms;
+
+static int64_t later_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000 +
+	       atomic_load(&clock_ahead_ms);
+}
+
+static int64_t wall_s(void)
+{
+	return 1700000000;
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+Test(http, a_quiet_thread_closes_its_connections_and_opens_new_ones)
+{
+	struct call c;
+
+	clock_fake(later_ms, wall_s);
+	start(serve_ok);
+	get(&c, "/");
+	call_release(&c);
+	atomic_store(&clock_ahead_ms, HTTP_QUIET_MS + 1);
+	cr_assert(atomic_load(&server.fds[0]) >= 0);
+	http_engine_after(engine, 0, nothing, NULL);
+	for (int i = 0; i < 500 && atomic_load(&server.fds[0]) >= 0; i++)
+		(void)usleep(10000);
+	cr_assert(atomic_load(&server.fds[0]) < 0);
+	get(&c, "/");
+	cr_assert(c.r == 0 && server.connections == 2, "%s", c.err.text);
+	call_release(&c);
+	stop();
+}
+
+/* CONNECT 127.0.0.1:PORT, and bytes in both directions after. */
+static int serve_tunnel(struct loopback *lb, struct loopback_call *call)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct pollfd fds[2] = { { .fd = call->fd, .events = POLLIN } };
+	char room[4096];
+	int port = 0;
+
+	(void)lb;
+	if (sscanf(call->head, "CONNECT 127.0.0.1:%d ", &port) != 1)
+		return loopback_answer(call, 400, "", "", 0);
+	to.sin_port = htons((uint16_t)port);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fds[1] = (struct pollfd){ .fd = socket(AF_INET, SOCK_STREAM, 0),
+				  .events = POLLIN };
+	if (connect(fds[1].fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		(void)loopback_answer(call, 502, "", "", 0);
+	else
+		(void)loopback_send(call, "HTTP/1.1 200 Established\r\n"
+					  "Via: tunnel\r\n\r\n");
+	while (poll(fds, 2, -1) > 0) {
+		int from = fds[0].revents ? 0 : 1;
+		ssize_t n = recv(fds[from].fd, room, sizeof(room), 0);
+
+		if (n <= 0 || send(fds[!from].fd, room, (size_t)n,
+				   MSG_NOSIGNAL) != n)
+			break;
+	}
+	(void)close(fds[1].fd);
+	return LOOPBACK_CLOSE;
+}
+
+Test(http, a_proxy_is_a_tunnel_and_its_headers_are_not_the_stores)
+{
+	struct loopback proxy = { .fd = -1 };
+	struct call c;
+	char url[64];
+
+	loopback_start(&proxy, serve_tunnel);
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%d", proxy.port);
+	setenv("http_proxy", url, 1);
+	unsetenv("no_proxy");
+	unsetenv("NO_PROXY");
+	start(serve_echo);
+	get(&c, "/a/../b?x=%2F");
+	cr_assert(c.r == 0 && c.status == 200, "%s", c.err.text);
+	cr_assert(strncmp(c.body.data, "GET /a/../b?x=%2F HTTP", 22) == 0);
+	cr_assert(!strstr(c.headers, "tunnel"), "%s", c.headers);
+	cr_assert(strstr(c.headers, "content-length"), "%s", c.headers);
+	cr_assert(proxy.requests == 1);
+	call_release(&c);
+	stop();
+	loopback_stop(&proxy);
 }
 
 /*

@@ -79,6 +79,7 @@ struct s3_call {
 
 	/* A range that broke goes on behind its last byte. */
 	size_t have;
+	uint64_t total;
 	char pin[BACKEND_ETAG_MAX];
 
 	size_t out_len;		/* of a whole object's buf, before this call */

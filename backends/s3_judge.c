@@ -87,6 +87,9 @@ static int check_range_head(const struct s3_call *call,
 	r = check_size(op, *total, err);
 	if (r < 0)
 		return r;
+	if (call->have && *total != call->total)
+		return err_set(err, ERR_CORRUPT, EBADMSG,
+			       "another size under the same etag");
 	if (first != op->offset + call->have ||
 	    last != op->offset + op->len - 1)
 		return err_set(err, ERR_CORRUPT, EBADMSG,
@@ -187,6 +190,7 @@ static void keep_piece(struct s3_call *call, const struct http_response *rs)
 	if (check_get_head(call, rs, &info, &ignored) < 0 || !info.etag[0])
 		return;
 	call->have += rs->body_len;
+	call->total = info.size;
 	memcpy(call->pin, info.etag, sizeof(call->pin));
 }
 

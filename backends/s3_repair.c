@@ -292,9 +292,7 @@ static bool repair(struct s3_call *call, const struct http_response *rs,
 		atomic_store(&call->sb->is_list_v1, true);
 		return true;
 	default:
-		/* Where there was none when it was looked for. */
-		return ruling->code == EACCES && !call->is_signed &&
-		       fix_credential(call);
+		return false;
 	}
 }
 

@@ -50,6 +50,11 @@ static const struct {
 	{ "TemporaryRedirect", RULING(S3_FIX_REGION, ERR_USAGE, EIO) },
 	{ "IllegalLocationConstraintException",
 	  RULING(S3_FIX_REGION, ERR_USAGE, EIO) },
+	/* Ceph has no other word for a key that was replaced. */
+	{ "AccessDenied", RULING(S3_FIX_CREDENTIAL, ERR_AUTH, EACCES) },
+	{ "AllAccessDisabled", RULING(S3_FAIL, ERR_AUTH, EACCES) },
+	{ "AccountProblem", RULING(S3_FAIL, ERR_AUTH, EACCES) },
+	{ "InvalidObjectState", RULING(S3_FAIL, ERR_AUTH, EACCES) },
 	{ "NoSuchBucket", RULING(S3_FAIL, ERR_MISSING, ENOENT) },
 	{ "NotImplemented", RULING(S3_FAIL, ERR_USAGE, ENOTSUP) },
 	{ "InvalidRange", RULING(S3_FAIL, ERR_CORRUPT, EBADMSG) },

@@ -23,7 +23,7 @@ enum verdict {
 	VERDICT_KEEP,		/* storage_path as it is */
 	VERDICT_REPAIRED,	/* candidate fit */
 	VERDICT_MISSING,
-	VERDICT_UNCHECKED,	/* no answer: as it is, for now */
+	VERDICT_UNCHECKED,	/* no answer, or none for us: as it is, for now */
 };
 
 /*
@@ -40,6 +40,7 @@ struct pending {
 	int fit;		/* by size alone */
 	unsigned n_fit;
 	bool is_gone;		/* the original */
+	bool was_refused;	/* one of them */
 
 	uint64_t size;
 	bool is_malformed;
@@ -138,6 +139,8 @@ static void look_at_next(struct pending *p)
 	}
 	if (p->n_fit == 1)
 		settle(p, p->fit == ORIGINAL ? VERDICT_KEEP : VERDICT_REPAIRED);
+	else if (p->n_fit == 0 && p->was_refused)
+		settle(p, VERDICT_UNCHECKED);
 	else if (p->n_fit > 1 || p->is_gone)
 		settle(p, VERDICT_MISSING);
 	else
@@ -180,6 +183,8 @@ static void not_found(struct pending *p, const struct err *err)
 {
 	if (p->at == ORIGINAL && err->class == ERR_MISSING)
 		p->is_gone = true;
+	if (err->class == ERR_AUTH)
+		p->was_refused = true;
 	look_at_next(p);
 }
 

@@ -9,12 +9,12 @@
  * the first candidate (osmo_repair.h) that fits.  Where ETags cannot be compared
  * size alone must decide: then exactly one of all may fit.  An entry whose
  * object is gone and that nothing fits becomes TREE_FAULT_MISSING; one whose
- * object is there but differs, or may not be read, stays as it is: a read says
- * what is wrong.
+ * object is there but differs stays as it is: a read says what is wrong.
  *
- * A store that does not answer leaves entries unchecked, and is not asked again
- * after OSMO_REPAIR_GIVE_UP failures in a row: the tree is good for use, not
- * for keeping.
+ * A store that does not answer, or a place that may not be read, leaves entries
+ * unchecked: the tree is good for use, not for keeping, as configuration and
+ * credentials change.  After OSMO_REPAIR_GIVE_UP failures in a row nothing is
+ * asked any more.
  *
  * One thread calls; the backends' threads answer.
  */
@@ -55,7 +55,7 @@ int osmo_repair_queue_add(struct osmo_repair_queue *queue,
 int osmo_repair_queue_finish(struct osmo_repair_queue *queue, struct err *err)
 	MUST_CHECK;
 
-/* Entries that could not be looked up. */
+/* Entries that could not be looked up, or not by us. */
 uint64_t osmo_repair_queue_unchecked(const struct osmo_repair_queue *queue);
 
 #endif

@@ -200,7 +200,7 @@ int version_tree_build(struct bucket *b, const struct dataset *ds,
 	if (unchecked) {
 		/* Good while it is open; the next start asks again. */
 		(void)unlinkat(opt->dirfd, opt->name, 0);
-		log_warn(LOG, "a store did not answer, damaged entries are not repaired: version=%s entries=%llu",
+		log_warn(LOG, "damaged entries are not repaired, their store did not answer or may not be read: version=%s entries=%llu",
 			 opt->label, (unsigned long long)unchecked);
 	}
 	tree_info(*out, &info);

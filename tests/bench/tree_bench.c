@@ -335,10 +335,24 @@ static void measure_lookup(struct bench *b)
 
 /* ---- */
 
+/* What a sanitizer adds says nothing about the program. */
+static const char *sanitized(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	return "true";
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+	return "true";
+#endif
+#endif
+	return "false";
+}
+
 static void print_json(const struct bench *b)
 {
 	printf("{\"schema\": \"datasetfs-bench-tree/1\", \"entries\": %llu, "
-	       "\"order\": \"%s\", \"manifest_bytes\": %llu,\n"
+	       "\"order\": \"%s\", \"manifest_bytes\": %llu, "
+	       "\"sanitized\": %s,\n"
 	       " \"cpu_s\": %.3f, \"read_cpu_s\": %.3f, \"wall_s\": %.3f, "
 	       "\"peak_anon_mb\": %.1f,\n"
 	       " \"tree_bytes_per_entry\": %.1f, \"open_ms\": %.3f, "
@@ -347,8 +361,8 @@ static void print_json(const struct bench *b)
 	       "\"wall_s\": \"s\", \"tree_bytes_per_entry\": \"B\", "
 	       "\"open_ms\": \"ms\", \"lookup_us\": \"us\"}}\n",
 	       (unsigned long long)b->n, order_names[b->order],
-	       (unsigned long long)b->bytes, b->cpu_s, b->read_cpu_s,
-	       b->wall_s, (double)b->peak_anon / 1e6,
+	       (unsigned long long)b->bytes, sanitized(), b->cpu_s,
+	       b->read_cpu_s, b->wall_s, (double)b->peak_anon / 1e6,
 	       (double)b->info.file_bytes / (double)b->n, b->open_ms,
 	       b->lookup_us);
 }

@@ -266,7 +266,8 @@ Test(osmo_repair_queue, a_store_may_refuse_what_is_not_there)
 	expect(t, "raw/a.forbidden", "s3://s/data/raw/a.forbidden", TREE_OK);
 	expect(t, "raw/ta.forbidden", "s3://s/data/raw/.forbidden", TREE_OK);
 	expect(t, "raw/a.bin", "s3://elsewhere/data/raw/.bin", TREE_OK);
-	cr_expect_eq(osmo_repair_queue_unchecked(queue), 0);
+	/* Another configuration or credential may find them. */
+	cr_expect_eq(osmo_repair_queue_unchecked(queue), 2);
 	tree_put(t);
 }
 

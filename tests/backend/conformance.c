@@ -67,12 +67,12 @@ static char *make_location(const char *uri)
 	return strdup(text);
 }
 
-static struct cred_source *environment(void)
+static struct cred_source *environment(bool is_file)
 {
 	struct cred_source *creds = NULL;
 	struct err err = ERR_INIT;
 
-	if (getenv("AWS_ACCESS_KEY_ID"))
+	if (getenv("AWS_ACCESS_KEY_ID") && !is_file)
 		must(cred_source_env(&creds, &err), &err, "credential");
 	return creds;
 }
@@ -114,12 +114,12 @@ int main(int argc, char **argv)
 	location = make_location(argv[1]);
 	s.how.uri = location;
 	s.how.override_url = argc > 2 ? argv[2] : NULL;
-	s.how.creds = environment();
+	s.has_any_key = strncmp(location, "file://", 7) != 0;
+	s.how.creds = environment(!s.has_any_key);
 	if (argc > 3)
 		s.how.addressing = strcmp(argv[3], "path") ?
 					   ADDRESSING_VIRTUAL :
 					   ADDRESSING_PATH;
-	s.has_any_key = strncmp(location, "file://", 7) != 0;
 	s.has_conditions = strncmp(location, "gs://", 5) != 0;
 	must(http_engine_new(&s.engine, &options, &err), &err, "engine");
 	s.b = must_open(&s.how, s.engine);

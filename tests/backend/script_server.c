@@ -103,6 +103,9 @@ static void answer(int fd, const struct script_step *step)
 			 step->cut_at && step->cut_at < len ? step->cut_at :
 							      len);
 	buf_release(&head);
+	/* Until the client has had enough. */
+	if (step->is_stalled)
+		(void)!read(fd, &(char){ 0 }, 1);
 }
 
 static void serve(struct script_server *s, int fd)

@@ -15,6 +15,7 @@ struct script_step {
 	const char *headers;	/* lines that end in "\n", or NULL */
 	const char *body;	/* NULL: none */
 	size_t cut_at;		/* hang up behind so many bytes of it */
+	bool is_stalled;	/* ... or rather fall silent there */
 	bool is_head;		/* the answer to HEAD: the length alone */
 	void (*before)(void *arg);
 	void *arg;

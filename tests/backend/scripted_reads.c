@@ -123,6 +123,21 @@ static void broken_bodies(void)
 	scene_end(&torn);
 }
 
+static void silence(void)
+{
+	SCENE(sc, { PART, RANGE("2-9/10"), "23456789", .cut_at = 3,
+		    .is_stalled = true },
+	      { PART, RANGE("5-9/10"), "56789" });
+	int r = scene_get(&sc, 2, 8, NULL, 10);
+	int64_t took_ms = clock_ms() - sc.begun_ms;
+
+	check_scene(&sc, r, 0, 2, "a body that falls silent goes on elsewhere");
+	check(!strcmp(sc.bytes, "23456789") && took_ms < 8000,
+	      "... before long (%lld ms), to the whole range: %s",
+	      (long long)took_ms, sc.bytes);
+	scene_end(&sc);
+}
+
 static void changed_objects(void)
 {
 	SCENE(deaf, { PART, "ETag: \"e2\"\nContent-Range: bytes 0-3/4\n",
@@ -216,6 +231,7 @@ void scripted_reads(void)
 	exact_ranges();
 	short_bodies();
 	broken_bodies();
+	silence();
 	changed_objects();
 	whole_objects();
 	heads();

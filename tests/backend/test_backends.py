@@ -6,8 +6,12 @@ addressing, with a session token, and unsigned.
 """
 import json
 import os
+import shutil
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import urllib.parse
 import xml.etree.ElementTree as ET
 
@@ -43,6 +47,65 @@ def suite(tap, name, *args, env=None):
            f'exit {p.returncode}\n' + p.stdout[-2000:])
 
 
+class TlsRelay:
+    """TLS in front of a plain server, with a certificate of our own."""
+
+    def __init__(self, top, port):
+        self.cert, self.port = top + '/cert.pem', port
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+                        'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', '/CN=test',
+                        '-addext', 'subjectAltName=DNS:s3.localhost,DNS:*.s3.localhost',
+                        '-keyout', top + '/key.pem', '-out', self.cert],
+                       check=True, stderr=subprocess.DEVNULL)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, top + '/key.pem')
+        self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
+        self.address = f's3.localhost:{self.listener.getsockname()[1]}'
+        self.context = context
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                inner, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.relay, args=(inner,), daemon=True).start()
+
+    def relay(self, plain):
+        try:
+            with self.context.wrap_socket(plain, server_side=True) as client, \
+                    socket.create_connection(('127.0.0.1', self.port)) as server:
+                pipe = threading.Thread(target=self.copy, args=(server, client), daemon=True)
+                pipe.start()
+                self.copy(client, server)
+                pipe.join(10)
+        except OSError:
+            pass
+
+    @staticmethod
+    def copy(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def over_tls(tap, store, top, keys):
+    """Payloads are not signed there, and a bucket's dots need path style."""
+    if not shutil.which('openssl'):
+        tap.skip('s3 tls', 'no openssl(1) to make a certificate with')
+        return
+    relay = TlsRelay(top, int(store.endpoint.rsplit(':', 1)[1]))
+    trust = dict(keys, AWS_CA_BUNDLE=relay.cert)
+    suite(tap, 's3 tls', 's3://conform/tls', 'https://' + relay.address, env=trust)
+    store.client().make_bucket('dotted.name')
+    suite(tap, 's3 tls dots', 's3://dotted.name', 'https://' + relay.address, env=trust)
+    relay.listener.close()
+
+
 def policy(**what):
     return json.dumps({'Version': '2012-10-17',
                        'Statement': [{'Effect': 'Allow', **what}]})
@@ -71,7 +134,7 @@ def session(store):
             'AWS_SESSION_TOKEN': found['SessionToken']}
 
 
-def dialects(tap, store):
+def dialects(tap, store, top):
     client = store.client()
     keys = {'AWS_ACCESS_KEY_ID': store.access_key,
             'AWS_SECRET_ACCESS_KEY': store.secret_key}
@@ -83,6 +146,8 @@ def dialects(tap, store):
     suite(tap, 's3 virtual', 's3://conform/some/prefix', virtual, 'virtual', env=keys)
     suite(tap, 'tos', 'tos://tos-s3-us-east-1.example.com/conform', virtual, env=keys)
     suite(tap, 'gs', 'gs://conform/gs', virtual, env=keys)
+
+    over_tls(tap, store, top, keys)
 
     # In Swift the name of the key holds the namespace.
     swift = {'AWS_ACCESS_KEY_ID': 'user:AUTH_team', 'AWS_SECRET_ACCESS_KEY': 'swift-secret'}
@@ -111,7 +176,7 @@ def main():
         suite(tap, 'file', 'file://' + place)
         try:
             with Radosgw(os.path.join(top, 'rgw')) as store:
-                dialects(tap, store)
+                dialects(tap, store, top)
         except NotInstalled as e:
             tap.skip('a real S3 server', str(e))
     return tap.done()

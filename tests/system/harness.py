@@ -11,6 +11,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -118,7 +119,8 @@ class Mount:
             if time.monotonic() > end:
                 raise AssertionError('not mounted in time:\n' + self.log())
             time.sleep(0.02)
-        os.stat(self.mountpoint)
+        if not self.uid:        # a user's mount admits that user only
+            os.stat(self.mountpoint)
         return self
 
     def log(self):
@@ -188,3 +190,25 @@ def ordinary_user():
         return pwd.getpwnam('nobody').pw_uid if os.environ.get('TEST_AS_NOBODY') else 1000
     except KeyError:
         return 1000
+
+
+def own_namespace():
+    """Goes on in a mount namespace of its own; call it first thing in main()."""
+    if os.geteuid() != 0 or os.environ.get('TEST_IN_NAMESPACE'):
+        return
+    os.environ['TEST_IN_NAMESPACE'] = '1'
+    os.execvp('unshare', ['unshare', '--mount', '--propagation', 'private',
+                          sys.executable, os.path.abspath(sys.argv[0]), *sys.argv[1:]])
+
+
+def open_dev_fuse(top):
+    """A /dev/fuse that users may open: as udev makes it, which a small machine
+    may lack.  Only in a namespace of one's own."""
+    if os.geteuid() != 0 or os.stat('/dev/fuse').st_mode & 0o666 == 0o666:
+        return
+    dev = os.path.join(top, 'dev')
+    os.mkdir(dev)
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'mode=755', 'dev', dev], check=True)
+    os.mknod(dev + '/fuse', stat.S_IFCHR | 0o666, os.makedev(10, 229))
+    os.chmod(dev + '/fuse', 0o666)
+    subprocess.run(['mount', '--bind', dev + '/fuse', '/dev/fuse'], check=True)

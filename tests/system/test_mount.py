@@ -36,29 +36,6 @@ libc = ctypes.CDLL(None, use_errno=True)
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_BIND = 1, 2, 4, 4096
 
 
-# ---- a machine where an ordinary user may use FUSE -------------------------
-
-def has_namespace():
-    """A mount namespace of our own, with a /dev/fuse that users may open: as
-    udev makes it, which a small machine may lack."""
-    if os.environ.get('MOUNT_TEST_INSIDE'):
-        return
-    os.environ['MOUNT_TEST_INSIDE'] = '1'
-    os.execvp('unshare', ['unshare', '--mount', '--propagation', 'private',
-                          sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
-
-
-def open_dev_fuse(top):
-    if os.stat('/dev/fuse').st_mode & 0o666 == 0o666:
-        return
-    dev = os.path.join(top, 'dev')
-    os.mkdir(dev)
-    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'mode=755', 'dev', dev], check=True)
-    os.mknod(dev + '/fuse', stat.S_IFCHR | 0o666, os.makedev(10, 229))
-    os.chmod(dev + '/fuse', 0o666)
-    subprocess.run(['mount', '--bind', dev + '/fuse', '/dev/fuse'], check=True)
-
-
 def fork_as(uid, fn, *args):
     """fn(*args) in a child that is uid; its result, or its exception's text."""
     out, into = os.pipe()
@@ -968,14 +945,14 @@ def main():
     if not os.path.exists('/dev/fuse'):
         t.skip('the mount', 'this machine has no /dev/fuse')
         return t.done()
-    has_namespace()
+    harness.own_namespace()
     only = sys.argv[1:]
     if only:
         global CASES, LIVES
         CASES = [c for c in CASES if any(o in c[0] for o in only)]
         LIVES = [c for c in LIVES if any(o in c[0] for o in only)]
     with harness.scratch() as top:
-        open_dev_fuse(top)
+        harness.open_dev_fuse(top)
         try:
             for name, uid in (('root', None), ('user', USER)):
                 w = World(top, name, uid)

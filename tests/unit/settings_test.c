@@ -191,8 +191,8 @@ Test(settings, the_credential_of_the_document_is_a_directory_of_files)
 Test(settings, all_three_shapes_and_json_mean_the_same)
 {
 	static const char *const docs[] = {
-		"services: {configs: {dataset: {buckets: {a: {dataset_path: "
-		"\"s3://b/p/\"}}}}}",
+		("services: {configs: {dataset: {buckets: {a: {dataset_path: "
+		 "\"s3://b/p/\"}}}}}"),
 		"dataset: {buckets: {a: {dataset_path: \"s3://b/p/\"}}}",
 		"buckets: {a: {dataset_path: \"s3://b/p/\"}}",
 		"{\"buckets\": {\"a\": {\"dataset_path\": \"s3://b/p/\"}}}",

@@ -1,0 +1,207 @@
+a--
+-- PostgreSQL database dump
+--
+
+
+-- Dumped from database version 15.18 (Debian 15.18-0+deb12u1)
+-- Dumped by pg_dump version 15.18 (Debian 15.18-0+deb12u1)
+
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: collection; Type: TABLE; Schema: public; Owner: osmo
+--
+
+CREATE TABLE public.collection (
+    id text NOT NULL,
+    dataset_id text NOT NULL,
+    version_id text NOT NULL
+);
+
+
+ALTER TABLE public.collection OWNER TO osmo;
+
+--
+-- Name: dataset; Type: TABLE; Schema: public; Owner: osmo
+--
+
+CREATE TABLE public.dataset (
+    name text NOT NULL,
+    id text NOT NULL,
+    created_by text,
+    created_date timestamp without time zone,
+    is_collection boolean,
+    labels jsonb,
+    hash_location text,
+    hash_location_size bigint,
+    last_version integer,
+    bucket text NOT NULL
+);
+
+
+ALTER TABLE public.dataset OWNER TO osmo;
+
+--
+-- Name: TABLE dataset; Type: COMMENT; Schema: public; Owner: osmo
+--
+
+COMMENT ON TABLE public.dataset IS 'INSERT INTO public.dataset (name, id) VALUES (''no'', ''no'');
+COPY public.dataset (name, id) FROM stdin;
+no	no
+\.
+/* and no end';
+
+
+--
+-- Name: dataset_tag; Type: TABLE; Schema: public; Owner: osmo
+--
+
+CREATE TABLE public.dataset_tag (
+    dataset_id text NOT NULL,
+    version_id text NOT NULL,
+    tag text NOT NULL
+);
+
+
+ALTER TABLE public.dataset_tag OWNER TO osmo;
+
+--
+-- Name: dataset_version; Type: TABLE; Schema: public; Owner: osmo
+--
+
+CREATE TABLE public.dataset_version (
+    dataset_id text NOT NULL,
+    version_id text NOT NULL,
+    location text,
+    status text,
+    created_by text,
+    created_date timestamp without time zone,
+    last_used timestamp without time zone,
+    last_updated timestamp without time zone,
+    size bigint,
+    checksum text,
+    retention_policy interval,
+    metadata jsonb
+);
+
+
+ALTER TABLE public.dataset_version OWNER TO osmo;
+
+--
+-- Data for Name: collection; Type: TABLE DATA; Schema: public; Owner: osmo
+--
+
+INSERT INTO public.collection VALUES ('0c9w2m3wR3qv7hJrmZ8qLg', 'Yb3kq0HnSHuGuLxg2ZfPzA', '2');
+INSERT INTO public.collection VALUES ('0c9w2m3wR3qv7hJrmZ8qLg', '-dashDASHdash_22charsx', '1');
+
+
+--
+-- Data for Name: dataset; Type: TABLE DATA; Schema: public; Owner: osmo
+--
+
+INSERT INTO public.dataset VALUES ('imagenet', 'Yb3kq0HnSHuGuLxg2ZfPzA', 'ada@example.com', '2026-05-01 12:00:00', false, '{"n": 12345678901234567890.5, "team": "vision"}', 's3://prod/data/Yb3kq0HnSHuGuLxg2ZfPzA/hashes', 140737488, 4, 'production');
+INSERT INTO public.dataset VALUES ('nasty-labels', '-dashDASHdash_22charsx', 'tab	here
+newline \N back\slash "dq" ''sq''  \. $$ é 日本 😀', '2026-05-02 12:00:00.123456', false, '{"nl": "a\nb", "é": "日本 😀", "ctl": "\u0001\u001f", "back": "C:\\temp\\new \\N \\.", "deep": {"a": [1, -2.50, 1000, true]}, "null": null, "quote": "say \"hi\" it''s", "tab\tkey": "a\tb"}', 's3://prod/data/-dashDASHdash_22charsx/hashes', 0, 3, 'production');
+INSERT INTO public.dataset VALUES ('nulls', 'nullsnullsnullsnullsxx', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'production');
+INSERT INTO public.dataset VALUES ('empty', 'emptyemptyemptyemptyxx', '', '2026-05-03 00:00:00', false, '{}', '', 0, 1, 'production');
+INSERT INTO public.dataset VALUES ('legacy', 'legacylegacylegacyxxxx', '\N', '2024-01-31 23:59:59', false, '{}', 's3://prod/old/legacy', 77, 1, 'production');
+INSERT INTO public.dataset VALUES ('robots', '0c9w2m3wR3qv7hJrmZ8qLg', '\.', '2026-05-04 00:00:00', true, '{"owner": "lab"}', NULL, NULL, NULL, 'production');
+INSERT INTO public.dataset VALUES ('imagenet', 'archiveArchiveArchivex', 'bob', '2026-05-05 00:00:00', false, '{}', 's3://arch/x', 1, 1, 'archive');
+INSERT INTO public.dataset VALUES ('bad name;', 'badbadbadbadbadbadbadx', 'eve', '2026-05-06 00:00:00', false, '{}', 's3://prod/x', 1, 1, 'production');
+
+
+--
+-- Data for Name: dataset_tag; Type: TABLE DATA; Schema: public; Owner: osmo
+--
+
+INSERT INTO public.dataset_tag VALUES ('Yb3kq0HnSHuGuLxg2ZfPzA', '2', 'latest');
+INSERT INTO public.dataset_tag VALUES ('Yb3kq0HnSHuGuLxg2ZfPzA', '1', 'baseline');
+INSERT INTO public.dataset_tag VALUES ('Yb3kq0HnSHuGuLxg2ZfPzA', '1', '2');
+INSERT INTO public.dataset_tag VALUES ('Yb3kq0HnSHuGuLxg2ZfPzA', '2', '7');
+INSERT INTO public.dataset_tag VALUES ('-dashDASHdash_22charsx', '1', 'latest');
+INSERT INTO public.dataset_tag VALUES ('emptyemptyemptyemptyxx', '1', 'latest');
+INSERT INTO public.dataset_tag VALUES ('legacylegacylegacyxxxx', '1', 'latest');
+
+
+--
+-- Data for Name: dataset_version; Type: TABLE DATA; Schema: public; Owner: osmo
+--
+
+INSERT INTO public.dataset_version VALUES ('Yb3kq0HnSHuGuLxg2ZfPzA', '1', 's3://prod/data/Yb3kq0HnSHuGuLxg2ZfPzA/manifests/1.json', 'READY', 'ada@example.com', '2026-05-01 12:00:00', '2026-05-20 08:30:00', '2026-05-01 12:00:00', 3145728, '9e107d9d372bb6826bd81d3542a419d6', '30 days', '{"description": ""}');
+INSERT INTO public.dataset_version VALUES ('Yb3kq0HnSHuGuLxg2ZfPzA', '2', 's3://prod/data/Yb3kq0HnSHuGuLxg2ZfPzA/manifests/2.json', 'READY', 'ada@example.com', '2026-05-03 12:00:00', '2026-05-21 08:30:00', NULL, 7340032, '5d41402abc4b2a76b9719d911017c592', NULL, '{"default": {"wfid": "wf-1", "input_data": ["a\tb", "c\\d"]}, "description": "second"}');
+INSERT INTO public.dataset_version VALUES ('Yb3kq0HnSHuGuLxg2ZfPzA', '3', 's3://prod/data/Yb3kq0HnSHuGuLxg2ZfPzA/manifests/3.json', 'PENDING_DELETE', 'ada@example.com', '2026-05-04 12:00:00', NULL, NULL, 7340033, '5d41402abc4b2a76b9719d911017c593', NULL, '{}');
+INSERT INTO public.dataset_version VALUES ('Yb3kq0HnSHuGuLxg2ZfPzA', '4', 's3://prod/data/Yb3kq0HnSHuGuLxg2ZfPzA/manifests/4.json', 'PENDING', 'ada@example.com', '2026-05-05 12:00:00', NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO public.dataset_version VALUES ('-dashDASHdash_22charsx', '1', 's3://prod/data/-dashDASHdash_22charsx/man''ifests/	"1\.json', 'READY', 'it''s\me', '2026-05-02 12:00:00.999999', NULL, NULL, 9223372036854775807, 'x', NULL, NULL);
+INSERT INTO public.dataset_version VALUES ('-dashDASHdash_22charsx', '3', 's3://prod/data/-dashDASHdash_22charsx/manifests/3.json', 'DELETED', NULL, '2026-05-02 12:00:00', NULL, NULL, 1, 'y', NULL, '{"note": "line\nbreak and \"quotes\" and \\backslash"}');
+INSERT INTO public.dataset_version VALUES ('emptyemptyemptyemptyxx', '1', 's3://prod/data/emptyemptyemptyemptyxx/manifests/1.json', 'READY', '', '2026-05-03 00:00:00', NULL, NULL, 0, '', NULL, '{}');
+INSERT INTO public.dataset_version VALUES ('legacylegacylegacyxxxx', '1', 's3://prod/old/legacy/', 'READY', 'old', '2024-01-31 23:59:59', NULL, NULL, 77, '', NULL, '{}');
+INSERT INTO public.dataset_version VALUES ('archiveArchiveArchivex', '1', 's3://arch/x/manifests/1.json', 'READY', 'bob', '2026-05-05 00:00:00', NULL, NULL, 1, 'z', NULL, '{}');
+INSERT INTO public.dataset_version VALUES ('badbadbadbadbadbadbadx', '1', 's3://prod/x/manifests/1.json', 'READY', 'eve', '2026-05-06 00:00:00', NULL, NULL, 1, 'z', NULL, '{}');
+
+
+--
+-- Name: collection collection_pkey; Type: CONSTRAINT; Schema: public; Owner: osmo
+--
+
+ALTER TABLE ONLY public.collection
+    ADD CONSTRAINT collection_pkey PRIMARY KEY (id, dataset_id);
+
+
+--
+-- Name: dataset dataset_id_key; Type: CONSTRAINT; Schema: public; Owner: osmo
+--
+
+ALTER TABLE ONLY public.dataset
+    ADD CONSTRAINT dataset_id_key UNIQUE (id);
+
+
+--
+-- Name: dataset dataset_pkey; Type: CONSTRAINT; Schema: public; Owner: osmo
+--
+
+ALTER TABLE ONLY public.dataset
+    ADD CONSTRAINT dataset_pkey PRIMARY KEY (name, bucket);
+
+
+--
+-- Name: dataset_tag dataset_tag_pkey; Type: CONSTRAINT; Schema: public; Owner: osmo
+--
+
+ALTER TABLE ONLY public.dataset_tag
+    ADD CONSTRAINT dataset_tag_pkey PRIMARY KEY (dataset_id, version_id, tag);
+
+
+--
+-- Name: dataset_version dataset_version_pkey; Type: CONSTRAINT; Schema: public; Owner: osmo
+--
+
+ALTER TABLE ONLY public.dataset_version
+    ADD CONSTRAINT dataset_version_pkey PRIMARY KEY (dataset_id, version_id);
+
+
+--
+-- Name: dataset_version dataset_version_dataset_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: osmo
+--
+
+ALTER TABLE ONLY public.dataset_version
+    ADD CONSTRAINT dataset_version_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES public.dataset(id);
+
+
+--
+-- PostgreSQL database dump complete
+--
+
+

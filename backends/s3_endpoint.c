@@ -169,7 +169,13 @@ static int choose_region(struct s3_endpoint *e, const struct backend_spec *spec,
 
 	if (uri->scheme == URI_TOS)
 		return tos_region(e, uri, err);
-	if (!region || !*region)
+	if (region && !*region)
+		region = NULL;
+	if (!region && uri->scheme == URI_S3)
+		region = env("AWS_REGION");
+	if (!region && uri->scheme == URI_S3)
+		region = env("AWS_DEFAULT_REGION");
+	if (!region)
 		region = uri->scheme == URI_GS ? "us-east1" : S3_REGION_DEFAULT;
 	if (!s3_region_is_valid(region))
 		return err_set(err, ERR_USAGE, EINVAL,

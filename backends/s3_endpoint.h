@@ -11,6 +11,8 @@
  *	swift	override_url, else https://HOST; path style unless configured
  *	tos	override_url, else https://HOST; virtual only; the region is
  *		the host's ("tos-s3-REGION.")
+ * Region: the configured one, else (s3) AWS_REGION, AWS_DEFAULT_REGION, else
+ * us-east-1 (gs: us-east1) until the store names another one.
  * Style: the credential's, else OSMO_S3_ADDRESSING_STYLE, else
  * AWS_S3_FORCE_PATH_STYLE, else virtual; but path where virtual cannot work
  * (a host that is an address, a name that is no DNS label, or over TLS a name

@@ -82,6 +82,9 @@ int main(void)
 	const struct http_options options = { .threads = 1 };
 	struct err err = ERR_INIT;
 
+	/* The machine's own region is not the scripts'. */
+	(void)unsetenv("AWS_REGION");
+	(void)unsetenv("AWS_DEFAULT_REGION");
 	must(http_engine_new(&engine, &options, &err), &err, "engine");
 	must(cred_source_static(&own_creds, "test", ACCESS_KEY, SECRET_KEY,
 				NULL, &err),

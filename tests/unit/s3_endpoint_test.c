@@ -23,6 +23,8 @@ static void clear_env(void)
 {
 	(void)unsetenv("AWS_ENDPOINT_URL_S3");
 	(void)unsetenv("AWS_ENDPOINT_URL");
+	(void)unsetenv("AWS_REGION");
+	(void)unsetenv("AWS_DEFAULT_REGION");
 	(void)unsetenv("OSMO_S3_ADDRESSING_STYLE");
 	(void)unsetenv("AWS_S3_FORCE_PATH_STYLE");
 }
@@ -176,6 +178,15 @@ Test(s3_endpoint, the_environment_counts_where_nothing_is_configured)
 	p.style = ADDRESSING_PATH;
 	p.host = "own.example";
 	p.path = "/bkt/" KEY;
+	check_place(&p);
+
+	(void)setenv("AWS_DEFAULT_REGION", "eu-west-1", 1);
+	p.signing_region = "eu-west-1";
+	check_place(&p);
+	(void)setenv("AWS_REGION", "eu-west-3", 1);
+	p.signing_region = "eu-west-3";
+	check_place(&p);
+	p.region = p.signing_region = "r1";
 	check_place(&p);
 
 	/* An endpoint of AWS's is not Google's, nor a tos host's. */

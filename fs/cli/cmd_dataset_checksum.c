@@ -9,26 +9,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backends/base/digest.h"
-#include "backends/base/encode.h"
 #include "fs/cli/cli.h"
 #include "fs/dataset/manifest_source.h"
-#include "fs/dataset/osmo_manifest.h"
+#include "fs/dataset/osmo_checksum.h"
 
 struct checksum {
-	struct digest *md5;
+	struct osmo_checksum *sum;
 	uint64_t n_files;
 };
 
 static int add_entry(void *arg, const struct osmo_entry *e, struct err *err)
 {
-	struct checksum *sum = arg;
+	struct checksum *checksum = arg;
 
 	(void)err;
-	digest_add(sum->md5, e->relative_path, e->relative_path_len);
-	digest_add(sum->md5, " ", 1);
-	digest_add(sum->md5, e->etag, e->etag_len);
-	sum->n_files++;
+	osmo_checksum_add(checksum->sum, e);
+	checksum->n_files++;
 	return 0;
 }
 
@@ -58,36 +54,35 @@ static int read_manifest(const struct resolved *ref, struct checksum *sum,
 	return r < 0 ? err_wrap(err, "%s", ref->version->manifest_uri) : 0;
 }
 
-static int compute(const struct resolved *ref, char hex[2 * MD5_SIZE + 1],
+static int compute(const struct resolved *ref, char text[OSMO_CHECKSUM_TEXT],
 		   uint64_t *n_files, struct err *err)
 {
-	struct checksum sum = { .md5 = NULL };
-	uint8_t md5[MD5_SIZE];
-	int r = 0;
+	struct checksum checksum = { .sum = NULL };
+	int r;
 
-	hex[0] = '\0';
+	text[0] = '\0';
 	*n_files = 0;
 	if (ref->version->kind == VERSION_EMPTY)
 		return 0;
 	if (ref->version->kind == VERSION_LEGACY)
 		return err_set(err, ERR_USAGE, ENOTSUP,
 			       "a legacy version has no manifest and so no checksum");
-	sum.md5 = digest_new(DIGEST_MD5);
-	r = read_manifest(ref, &sum, err);
+	checksum.sum = osmo_checksum_new();
+	if (!checksum.sum)
+		return err_nomem(err);
+	r = read_manifest(ref, &checksum, err);
 	if (r == 0) {
-		digest_finish(sum.md5, md5);
-		*n_files = sum.n_files;
-		if (sum.n_files)
-			encode_hex(hex, md5, sizeof(md5));
+		osmo_checksum_finish(checksum.sum, text);
+		*n_files = checksum.n_files;
 	}
-	digest_free(sum.md5);
+	osmo_checksum_free(checksum.sum);
 	return r;
 }
 
 static int check_one(struct cli *cli, const char *text, json_t *list)
 {
 	cleanup_resolved struct resolved ref = { .bucket = NULL };
-	char hex[2 * MD5_SIZE + 1];
+	char hex[OSMO_CHECKSUM_TEXT];
 	struct err err = ERR_INIT;
 	uint64_t n_files;
 	bool same;

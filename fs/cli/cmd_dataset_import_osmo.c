@@ -7,6 +7,7 @@
 
 #include "fs/cli/cli.h"
 #include "fs/dataset/import.h"
+#include "fs/dataset/import_foreign.h"
 #include "fs/dataset/import_read.h"
 
 #define IMPORT_REQUEST_TIMEOUT_MS 60000
@@ -101,9 +102,25 @@ static json_t *counts_json(const size_t counts[IMPORT_ACTIONS])
 	return o;
 }
 
+static json_t *foreign_json(const struct import_foreign *foreign)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < foreign->prefixes.n_containers; i++) {
+		const struct import_container *c =
+			&foreign->prefixes.containers[i];
+
+		for (size_t k = 0; k < c->n_prefixes; k++)
+			json_array_append_new(list,
+					      cli_json_text(c->prefixes[k]));
+	}
+	return list;
+}
+
 static int print_json(const struct import_words *w,
 		      const struct import_source *src,
-		      const struct import_report *report)
+		      const struct import_report *report,
+		      const struct import_foreign *foreign)
 {
 	json_t *doc = json_object(), *lines = json_array();
 	json_t *notes = json_array();
@@ -130,31 +147,40 @@ static int print_json(const struct import_words *w,
 	for (size_t i = 0; i < src->n_notes; i++)
 		json_array_append_new(notes, cli_json_text(src->notes[i]));
 	json_object_set_new(doc, "lines", lines);
+	for (size_t i = 0; i < foreign->n_notes; i++)
+		json_array_append_new(notes, cli_json_text(foreign->notes[i]));
 	json_object_set_new(doc, "notes", notes);
+	json_object_set_new(doc, "foreign", foreign_json(foreign));
 	return cli_print_json(doc, "dataset-import");
 }
 
-static void print_notes(const struct import_source *src)
+static void print_notes(const struct import_source *src,
+			const struct import_foreign *foreign)
 {
 	for (size_t i = 0; i < src->n_notes; i++)
 		fprintf(stderr, "note: %s\n", src->notes[i]);
 	if (src->n_notes_dropped)
 		fprintf(stderr, "note: and %zu more\n", src->n_notes_dropped);
+	for (size_t i = 0; i < foreign->n_notes; i++)
+		fprintf(stderr, "note: %s\n", foreign->notes[i]);
 }
 
-static int print_text(const struct cli *cli, const struct import_source *src,
-		      const struct import_report *report)
+static int print_text(const struct cli *cli, const struct import_words *w,
+		      const struct import_source *src,
+		      const struct import_report *report,
+		      const struct import_foreign *foreign)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 
 	import_report_print(report, cli->verbose > 0, &text);
+	import_foreign_print(foreign, w->bucket, &text);
 	if (buf_failed(&text)) {
 		fputs("error: out of memory\n", stderr);
 		return EXIT_ENVIRONMENT;
 	}
 	fputs(text.data ? text.data : "", stdout);
 	fflush(stdout);
-	print_notes(src);
+	print_notes(src, foreign);
 	return EXIT_DONE;
 }
 
@@ -168,14 +194,18 @@ static int apply(struct cli *cli, const struct import_words *w,
 		.timeout_ms = IMPORT_REQUEST_TIMEOUT_MS,
 	};
 	cleanup_import_report struct import_report report = { .lines = NULL };
-	struct err err = ERR_INIT;
+	cleanup_import_foreign struct import_foreign foreign = { .n_notes = 0 };
+	struct err err = ERR_INIT, scan = ERR_INIT;
 	int code, r;
 
 	r = import_apply(bucket_store(b), src, &opt, &report, &err);
 	if (r < 0 && r != -EEXIST)
 		return cli_fail(&err);
-	code = cli->json ? print_json(w, src, &report) :
-			   print_text(cli, src, &report);
+	if (r == 0 &&
+	    import_foreign_scan(b, src, &report, &foreign, &scan) < 0)
+		return cli_fail(&scan);
+	code = cli->json ? print_json(w, src, &report, &foreign) :
+			   print_text(cli, w, src, &report, &foreign);
 	return r < 0 ? cli_fail(&err) : code;
 }
 

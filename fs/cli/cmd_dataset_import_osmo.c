@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/base/io.h"
 #include "fs/cli/cli.h"
 #include "fs/dataset/import.h"
 #include "fs/dataset/import_foreign.h"
@@ -81,6 +82,16 @@ static int use_catalog(struct cli *cli, const struct import_words *w,
 	}
 	if (uri_parse_location(&uri, w->catalog, &err) < 0)
 		return cli_fail(&err);
+	if (uri.scheme == URI_FILE && !w->dry_run) {
+		int r = io_mkdir_p(uri.key, 0755);
+
+		if (r < 0) {
+			err_errno(&err, -r, "make the catalog's directory %s",
+				  uri.key);
+			uri_release(&uri);
+			return cli_fail(&err);
+		}
+	}
 	*is_new = !sb->has_catalog ||
 		  strcmp(sb->catalog_location.text, uri.text) != 0;
 	if (sb->has_catalog)

@@ -27,9 +27,9 @@ struct magic {
 
 static const struct magic magics[] = {
 	{ "PGDMP", 5, "a dump in PostgreSQL's custom format",
-	  "turn it into text: pg_restore -f - %s" },
+	  "pg_restore -f - %s" },
 	{ "toc.dat", 7, "a dump in PostgreSQL's tar format",
-	  "turn it into text: pg_restore -f - %s" },
+	  "pg_restore -f - %s" },
 	{ "\x1f\x8b", 2, "compressed by gzip", "gzip -dc %s" },
 	{ "BZh", 3, "compressed by bzip2", "bzip2 -dc %s" },
 	{ "\xfd" "7zXZ", 5, "compressed by xz", "xz -dc %s" },

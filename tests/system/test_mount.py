@@ -28,6 +28,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                # noqa: E402
 from harness import PROGRAM, Mount, Tap, run                  # noqa: E402
 from mount_bucket import Bucket, etag_of                      # noqa: E402
+from mount_store import Store                                 # noqa: E402
 
 USER = 1000
 STRANGER = 2345
@@ -913,8 +914,8 @@ LIVES = [(name[5:].replace('_', ' '), fn) for name, fn in sorted(globals().items
          if name.startswith('life_')]
 
 
-def run_lives(t, w):
-    for name, fn in LIVES:
+def run_lives(t, w, lives):
+    for name, fn in lives:
         with t.case(f'{w.name}: {name}'):
             try:
                 fn(w)
@@ -922,6 +923,193 @@ def run_lives(t, w):
                 with contextlib.suppress(subprocess.CalledProcessError):
                     subprocess.run(['umount', '-l', w.point], check=True,
                                    stderr=subprocess.DEVNULL)
+
+
+# ---- a store that waits -----------------------------------------------------
+
+STALLED = 256
+
+
+@contextlib.contextmanager
+def slow_mount(w, options=None):
+    """A mount of a bucket behind a store whose gate can be closed."""
+    folder = w.top + '/slow'
+    with Store(folder) as store:
+        if not os.path.exists(folder):
+            b = Bucket(folder, uri=store.uri, catalog_id='slow')
+            ds = b.dataset('slow')
+            files = {f'cold/{i:04}': b'%d' % i * 500 for i in range(STALLED)}
+            files.update({f'warm/{i}': b'%d' % i * 500 for i in range(20)})
+            files['large'] = bytes(range(256)) * 40_000
+            b.version(ds, 1, files)
+            b.version(ds, 2, files)
+            b.publish(ds, tags={'latest': 2})
+            subprocess.run(['chmod', '-R', 'a+rX', folder], check=True)
+        config = harness.write_config(
+            w.top + '/slow.yaml',
+            {'slow': {'dataset_path': store.uri, 'mode': 'read-only', 'region': 'us-east-1',
+                      'default_credential': store.credential()}},
+            cache_dir=w.cache,
+            extra={'buckets': {'slow': {'catalog': 'file://' + folder}}})
+        with Served(config, w.point, w.log, uid=w.uid, options=options) as m:
+            yield store, m
+
+
+def interrupted(call):
+    """The errno of call() when a signal comes while it waits, and how long it
+    took from then."""
+    came = []
+
+    def on_signal(*_):
+        came.append(time.monotonic())
+
+    signal.signal(signal.SIGUSR1, on_signal)
+    signal.siginterrupt(signal.SIGUSR1, True)
+    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGUSR1))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    timer.start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+    code = call()
+    end = time.monotonic()
+    return code, end - came[0] if came else None
+
+
+def raw(function, *args):
+    """Without Python's own repetition after EINTR: 0 or an errno."""
+    return ctypes.get_errno() if function(*args) < 0 else 0
+
+
+def direct_read(path):
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    page = mmap.mmap(-1, 4096)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    return raw(libc.pread, fd, ctypes.c_void_p(at), ctypes.c_size_t(4096), ctypes.c_long(0))
+
+
+def slow_an_interrupted_read_is_eintr(w):
+    with slow_mount(w) as (store, m):
+        large = w.path('slow/slow@1/large')
+        assert fork_as(w.uid, os.stat, large)[0]
+        store.gate.clear()
+        ok, got = fork_as(w.uid, interrupted, lambda: direct_read(large))
+        assert ok and got[0] == errno.EINTR and got[1] < 0.5, got
+        # Nobody is left waiting for it.
+        assert ask_status(w)['cache']['waiting'] == 0
+        store.gate.set()
+        ok, data = fork_as(w.uid, lambda: open(large, 'rb').read())
+        assert ok and data == bytes(range(256)) * 40_000, m.log()
+
+
+def slow_an_interrupted_lookup_is_eintr(w):
+    with slow_mount(w) as (store, m):
+        for name in os.listdir(w.cache + '/trees'):
+            os.unlink(w.cache + '/trees/' + name)
+        store.gate.clear()      # the manifest does not come
+        path = w.path('slow/slow@2/large').encode()
+        ok, got = fork_as(w.uid, interrupted, lambda: raw(libc.access, path, 0))
+        assert ok and got[0] == errno.EINTR and got[1] < 0.5, got
+        assert 'slow@2' in ask_status(w)['building']
+        store.gate.set()
+        assert fork_as(w.uid, os.stat, path)[0], m.log()
+
+
+def slow_a_reader_can_be_ended(w):
+    with slow_mount(w) as (store, _):
+        cold = w.path('slow/slow@1/cold/0000')
+        assert fork_as(w.uid, os.stat, cold)[0]
+        store.gate.clear()
+        p = subprocess.Popen(['cat', cold], stdout=subprocess.DEVNULL,
+                             preexec_fn=harness.demote(w.uid) if w.uid else None)
+        time.sleep(0.5)
+        start = time.monotonic()
+        p.terminate()
+        p.wait(10)
+        assert time.monotonic() - start < 1
+        store.gate.set()
+
+
+def slow_a_read_ends_at_its_time(w):
+    with slow_mount(w, 'timeout=2') as (store, m):
+        cold = w.path('slow/slow@1/cold/0001')
+        assert fork_as(w.uid, os.stat, cold)[0]
+        store.gate.clear()
+
+        def read():
+            start = time.monotonic()
+            try:
+                open(cold, 'rb', buffering=0).read(10)
+            except OSError as e:
+                return e.errno, time.monotonic() - start
+            return 0, 0
+
+        ok, got = fork_as(w.uid, read)
+        assert ok and got[0] in (errno.ETIMEDOUT, errno.EIO) and 1.5 < got[1] < 5, got
+        store.gate.set()
+        ok, data = fork_as(w.uid, lambda: open(cold, 'rb').read())
+        assert ok and data == b'1' * 500, (data, m.log())
+
+
+def slow_many_stalled_reads_delay_nobody(w):
+    with slow_mount(w) as (store, m):
+        v = w.path('slow/slow@1')
+        warm = [f'{v}/warm/{i}' for i in range(20)]
+
+        def read_warm():
+            for path in warm:
+                with open(path, 'rb') as f:
+                    assert f.read()
+
+        assert fork_as(w.uid, read_warm)[0], m.log()
+        store.stalls = lambda path: True
+        store.gate.clear()
+
+        def stalled(n):
+            def one(i):
+                with open(f'{v}/cold/{i:04}', 'rb') as f:
+                    if f.read() != b'%d' % i * 500:
+                        bad.append(i)
+            bad = []
+            threads = [threading.Thread(target=one, args=(i,)) for i in range(n)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            return bad
+
+        readers = []
+        t = threading.Thread(target=lambda: readers.append(fork_as(w.uid, stalled, STALLED)))
+        t.start()
+        assert wait_until(lambda: ask_status(w)['cache']['waiting'] >= STALLED - 5, 20), \
+            ask_status(w)['cache']
+
+        def measure():
+            times = []
+            libc.posix_fadvise.argtypes = [ctypes.c_int, ctypes.c_long, ctypes.c_long, ctypes.c_int]
+            for i in range(300):
+                path = warm[i % len(warm)]
+                fd = os.open(path, os.O_RDONLY)
+                libc.posix_fadvise(fd, 0, 0, 4)     # DONTNEED: ask the daemon
+                start = time.monotonic()
+                os.stat(f'{v}/warm')
+                os.path.exists(f'{v}/absent{i}')    # a lookup of its own
+                os.pread(fd, 100, 0)
+                times.append(time.monotonic() - start)
+                os.close(fd)
+            return sorted(times)
+
+        ok, times = fork_as(w.uid, measure)
+        assert ok, times
+        p99 = times[int(len(times) * 0.99)]
+        print(f'# {w.name}: with {STALLED} stalled reads a lookup and a cached read take '
+              f'{times[len(times) // 2] * 1000:.2f} ms, p99 {p99 * 1000:.2f} ms', flush=True)
+        assert p99 < 0.05, p99
+        store.gate.set()
+        t.join()
+        assert readers == [(True, [])], (readers, m.log())
+
+
+SLOW = [(name[5:].replace('_', ' '), fn) for name, fn in sorted(globals().items())
+        if name.startswith('slow_') and name != 'slow_mount']
 
 
 # ---- what only root's mount can show ----------------------------------------
@@ -948,16 +1136,18 @@ def main():
     harness.own_namespace()
     only = sys.argv[1:]
     if only:
-        global CASES, LIVES
+        global CASES, LIVES, SLOW
         CASES = [c for c in CASES if any(o in c[0] for o in only)]
         LIVES = [c for c in LIVES if any(o in c[0] for o in only)]
+        SLOW = [c for c in SLOW if any(o in c[0] for o in only)]
     with harness.scratch() as top:
         harness.open_dev_fuse(top)
         try:
             for name, uid in (('root', None), ('user', USER)):
                 w = World(top, name, uid)
                 run_cases(t, w)
-                run_lives(t, w)
+                run_lives(t, w, LIVES)
+                run_lives(t, w, SLOW)
                 if not uid and not only:
                     run_others(t, w)
         finally:

@@ -50,12 +50,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header('ETag', f'"{etag}"')
         self.end_headers()
         if with_body:
-            try:
-                self.wfile.write(part)
-                with store.lock:
-                    store.bytes_sent += len(part)
-            except OSError:
-                pass
+            self.wfile.write(part)
+            with store.lock:
+                store.bytes_sent += len(part)
 
     def refuse(self, status, code):
         body = f'<Error><Code>{code}</Code></Error>'.encode()
@@ -68,6 +65,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
+
+    def handle_error(self, request, client_address):
+        pass        # the daemon hung up on a request that it had given up
 
 
 class Store:

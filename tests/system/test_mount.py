@@ -1064,11 +1064,15 @@ def slow_many_stalled_reads_delay_nobody(w):
         store.gate.clear()
 
         def stalled(n):
-            def one(i):
-                with open(f'{v}/cold/{i:04}', 'rb') as f:
-                    if f.read() != b'%d' % i * 500:
-                        bad.append(i)
             bad = []
+
+            def one(i):
+                try:
+                    with open(f'{v}/cold/{i:04}', 'rb') as f:
+                        if f.read() != b'%d' % i * 500:
+                            bad.append((i, 'other content'))
+                except OSError as e:
+                    bad.append((i, str(e)))
             threads = [threading.Thread(target=one, args=(i,)) for i in range(n)]
             for t in threads:
                 t.start()

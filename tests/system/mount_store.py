@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A store that can be made to wait: GET and HEAD of the files of one folder,
-as an S3 server answers them, but not before its gate is open."""
+"""A store that can be made to wait: GET and HEAD of the files of one folder, as
+an S3 server answers them, but not before its gate is open.
+
+    with Store(folder) as store:
+        store.close_gate() ... store.open_gate()
+
+The server is a process of its own: tests fork.
+"""
 import hashlib
 import http.server
 import os
 import re
-import threading
+import subprocess
+import sys
+import time
 import urllib.parse
+
+PREFIX = '/store/p/'
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -22,16 +32,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(True)
 
     def answer(self, with_body):
-        store = self.server.store
+        while os.path.exists(self.server.gate):
+            time.sleep(0.1)
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
-        with store.lock:
-            store.requests.append(path)
-        if store.stalls(path):
-            store.gate.wait()
-        if not path.startswith(store.prefix):
+        if not path.startswith(PREFIX):
             return self.refuse(404, 'NoSuchKey')
         try:
-            with open(os.path.join(store.folder, path[len(store.prefix):]), 'rb') as f:
+            with open(os.path.join(self.server.folder, path[len(PREFIX):]), 'rb') as f:
                 data = f.read()
         except OSError:
             return self.refuse(404, 'NoSuchKey')
@@ -51,8 +58,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if with_body:
             self.wfile.write(part)
-            with store.lock:
-                store.bytes_sent += len(part)
 
     def refuse(self, status, code):
         body = f'<Error><Code>{code}</Code></Error>'.encode()
@@ -71,33 +76,40 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Store:
-    """As a context manager; objects of s3://store/p are files of folder."""
+    """Objects of s3://store/p are the files of folder."""
 
     uri = 's3://store/p'
-    prefix = '/store/p/'
 
     def __init__(self, folder):
         self.folder = str(folder)
-        self.lock = threading.Lock()
-        self.requests = []
-        self.bytes_sent = 0
-        self.gate = threading.Event()
-        self.gate.set()
-        self.stalls = lambda path: True
+        self.gate = self.folder + '.closed'
 
     def __enter__(self):
-        self.server = Server(('127.0.0.1', 0), Handler)
-        self.server.store = self
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
+        self.open_gate()
+        self.process = subprocess.Popen([sys.executable, __file__, self.folder, self.gate],
+                                        stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
         return self
 
     def __exit__(self, *_):
-        self.gate.set()
-        self.server.shutdown()
-        self.server.server_close()
+        self.process.kill()
+        self.process.wait()
+
+    def close_gate(self):
+        with open(self.gate, 'w'):
+            pass
+
+    def open_gate(self):
+        if os.path.exists(self.gate):
+            os.unlink(self.gate)
 
     def credential(self):
-        host, port = self.server.server_address
         return {'access_key_id': 'id', 'access_key': 'key', 'region': 'us-east-1',
-                'override_url': f'http://{host}:{port}', 'addressing_style': 'path'}
+                'override_url': f'http://127.0.0.1:{self.port}', 'addressing_style': 'path'}
+
+
+if __name__ == '__main__':
+    server = Server(('127.0.0.1', 0), Handler)
+    server.folder, server.gate = sys.argv[1:]
+    print(server.server_address[1], flush=True)
+    server.serve_forever()

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backends/base/encode.h"
 #include "backends/base/io.h"
 
 /* A reference that was found, while it is being resolved. */
@@ -90,13 +91,31 @@ static size_t text_length(const struct buf *content)
 	return len;
 }
 
-static struct yaml_node *raw_text(struct reference *ref,
+static bool is_utf8(const char *s, size_t len)
+{
+	for (size_t n; len > 0; s += n, len -= n) {
+		n = encode_utf8_len(s, len);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+/* NULL: reported. */
+static struct yaml_node *raw_text(struct reference *ref, const char *file,
 				  const struct buf *content)
 {
-	struct yaml_node *node =
-		yaml_node_scalar(content->data ? content->data : "",
-				 text_length(content), ref->at);
+	const char *text = content->data ? content->data : "";
+	struct yaml_node *node;
 
+	if (!is_utf8(text, text_length(content))) {
+		problem(ref,
+			"%s holds bytes that are no UTF-8 text (they are not "
+			"shown)",
+			file);
+		return NULL;
+	}
+	node = yaml_node_scalar(text, text_length(content), ref->at);
 	if (!node)
 		ref->context->no_memory = true;
 	return node;
@@ -135,7 +154,7 @@ static struct yaml_node *single_content(struct reference *ref,
 	if (r == 0 && root && (value = take_value(root)))
 		return value;
 	if (ref->want_text && (r < 0 || !root || root->kind == NODE_SCALAR))
-		return raw_text(ref, content);
+		return raw_text(ref, ref->file, content);
 	if (r < 0)
 		problem(ref,
 			"%s is neither YAML nor JSON, at line %u, column %u "
@@ -209,8 +228,10 @@ static bool load_field(struct reference *ref, struct yaml_node *map,
 		return true;
 	if (!read_secret(ref, file, &content))
 		return false;
-	value = raw_text(ref, &content);
-	if (!value || !set_origin(value, origin, ref->at) ||
+	value = raw_text(ref, file, &content);
+	if (!value)
+		return false;
+	if (!set_origin(value, origin, ref->at) ||
 	    yaml_node_put(map, name, steal_pointer(&value)) < 0) {
 		ref->context->no_memory = true;
 		return false;

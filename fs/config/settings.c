@@ -126,6 +126,8 @@ static void check_top_keys(struct settings_context *context,
 					    "datasetfs" };
 	static const char *const nested[] = { "buckets", "default_bucket" };
 
+	const struct yaml_node *services = yaml_node_get(root, "services");
+
 	if (shape->is_bare) {
 		settings_context_check_keys(context, root, NULL, bare,
 					    ARRAY_SIZE(bare));
@@ -133,16 +135,13 @@ static void check_top_keys(struct settings_context *context,
 	}
 	settings_context_check_keys(context, shape->dataset, shape->top, nested,
 				    ARRAY_SIZE(nested));
-	/* A second section would silently not hold. */
-	for (size_t i = 0; i < root->n_items; i++)
-		if (root->items[i].duplicate) {
-			const struct field_path path = { NULL,
-							 root->items[i].key };
-
-			settings_context_problem(context, SETTINGS_PROBLEM,
-						 root->items[i].at, &path,
-						 "stands twice: keep one");
-		}
+	settings_context_check_twice(context, root, NULL);
+	if (shape->top == &shape->path[2]) {
+		settings_context_check_twice(context, services, &shape->path[0]);
+		settings_context_check_twice(context,
+					     yaml_node_get(services, "configs"),
+					     &shape->path[1]);
+	}
 }
 
 /* ---- buckets ---- */
@@ -193,6 +192,26 @@ static void read_bucket(struct settings_context *context,
 	context->bucket = NULL;
 }
 
+/* OSMO takes the last of two, others the first: so neither is used. */
+static void close_twin(struct settings_context *context,
+		       const struct yaml_node *map,
+		       const struct yaml_item *item,
+		       const struct field_path *path)
+{
+	struct settings *st = context->settings;
+
+	for (size_t i = 0; i < st->n_buckets; i++)
+		if (strcmp(st->buckets[i].name, item->key) == 0)
+			context->bucket = &st->buckets[i];
+	if (!settings_context_is_full(context))
+		settings_context_problem(
+			context, SETTINGS_PROBLEM, item->at, path,
+			"stands twice, first at line %u, and is closed, as "
+			"either may be meant: keep one",
+			yaml_node_item(map, item->key)->at.line);
+	context->bucket = NULL;
+}
+
 static void read_buckets(struct settings_context *context,
 			 const struct shape *shape)
 {
@@ -224,11 +243,7 @@ static void read_buckets(struct settings_context *context,
 		const struct field_path here = { &path, map->items[i].key };
 
 		if (map->items[i].duplicate)
-			settings_context_problem(
-				context, SETTINGS_PROBLEM, map->items[i].at,
-				&here, "stands twice, first at line %u: the "
-				"first one is used, remove one",
-				yaml_node_item(map, here.key)->at.line);
+			close_twin(context, map, &map->items[i], &here);
 		else
 			read_bucket(context, &map->items[i], &path);
 	}
@@ -335,10 +350,10 @@ static void read_root(struct settings_context *context, struct yaml_node *root)
 	read_buckets(context, &shape);
 	check_credentials(context, &shape);
 	read_default(context, &shape);
-	settings_own_read(context, own);
 	if (st->n_buckets)
 		qsort(st->buckets, st->n_buckets, sizeof(*st->buckets),
 		      by_name);
+	settings_own_read(context, own);
 }
 
 static int parse_into(struct settings_context *context, const void *text,

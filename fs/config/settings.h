@@ -97,9 +97,12 @@ struct settings_problem {
 struct settings_report {
 	struct settings_problem *problems;	/* by position in the file */
 	size_t n_problems;
-	size_t n_errors;	/* of them, above SETTINGS_WARNING */
+	size_t n_errors;	/* above SETTINGS_WARNING */
+	size_t n_hidden;	/* that came after SETTINGS_PROBLEMS_MAX; at
+				   least as many, as none is looked for then */
 	bool fatal;		/* the file as a whole is refused */
 };
+#define SETTINGS_PROBLEMS_MAX 1000u	/* nobody reads more of them */
 #define SETTINGS_REPORT_INIT { .problems = NULL }
 void settings_report_release(struct settings_report *report);
 /*

@@ -15,6 +15,9 @@
 	"a storage URI such as s3://BUCKET/PREFIX, gs://BUCKET, "              \
 	"swift://HOST/NAMESPACE/CONTAINER, tos://HOST/BUCKET or file:///DIR"
 
+#define REGION_DEFAULT "us-east-1"
+#define REGION_MAX 63	/* bytes, as of any part of a host name */
+
 /* A storage URI; false with the reason reported. */
 static bool read_location(struct settings_context *context,
 			  const struct yaml_node *node,
@@ -51,8 +54,20 @@ static void read_path(struct settings_context *context,
 					     &bucket->location);
 	if (value->kind != NODE_SCALAR || !value->text)
 		return;
+	/* What stands before an '@' may be a password: shown nowhere. */
+	if (!bucket->has_location && strchr(value->text, '@'))
+		return;
 	bucket->dataset_path = settings_context_strdup(context, value->text);
 	settings_context_value(context, &path, value->text, value);
+}
+
+/* The others' hosts say it, or they have none. */
+static bool uses_region(const struct settings_bucket *bucket)
+{
+	return bucket->has_location &&
+	       (bucket->location.scheme == URI_S3 ||
+		bucket->location.scheme == URI_GS ||
+		bucket->location.scheme == URI_SWIFT);
 }
 
 /* A text with a default; an empty one counts as given where it may. */
@@ -73,6 +88,34 @@ static char *read_text(struct settings_context *context,
 	else
 		settings_context_value_from(context, path, fallback, "default");
 	return settings_context_strdup(context, text ? text : fallback);
+}
+
+bool settings_region_is_valid(const char *region)
+{
+	size_t n = strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return n > 0 && n <= REGION_MAX && region[n] == '\0';
+}
+
+static void read_region(struct settings_context *context,
+			struct settings_bucket *bucket,
+			const struct yaml_node *node,
+			const struct field_path *up)
+{
+	const struct field_path path = { up, "region" };
+	const struct yaml_node *value = yaml_node_get(node, path.key);
+
+	/* An empty one means unset, as in a credential. */
+	if (value && value->kind == NODE_SCALAR && !value->plain && !value->len)
+		node = NULL;
+	bucket->region = read_text(context, node, &path, REGION_DEFAULT,
+				   SETTINGS_REGION_EXPECTED,
+				   &bucket->region_given);
+	if (!bucket->region || !bucket->region_given || !uses_region(bucket) ||
+	    settings_region_is_valid(bucket->region))
+		return;
+	settings_context_problem(context, SETTINGS_PROBLEM, value->at, &path,
+				 "expected " SETTINGS_REGION_EXPECTED);
 }
 
 static void read_mode(struct settings_context *context,
@@ -133,7 +176,6 @@ void settings_bucket_read(struct settings_context *context,
 		"dataset_path", "region", "description", "mode",
 		"default_credential", "check_key",
 	};
-	const struct field_path region = { path, "region" };
 	const struct field_path cred = { path, "default_credential" };
 	const struct yaml_node *value;
 
@@ -147,16 +189,14 @@ void settings_bucket_read(struct settings_context *context,
 					 "mapping with dataset_path and mode",
 					 yaml_node_kind_name(node));
 		bucket->mode_text = settings_context_strdup(context, "");
-		bucket->region = settings_context_strdup(context, "us-east-1");
+		bucket->region = settings_context_strdup(context, REGION_DEFAULT);
 		bucket->description = settings_context_strdup(context, "");
 		return;
 	}
 	settings_context_check_keys(context, node, path, known,
 				    ARRAY_SIZE(known));
 	read_path(context, bucket, node, path, node->at);
-	bucket->region = read_text(context, node, &region, "us-east-1",
-				   "a region such as us-east-1 (or leave the "
-				   "key out)", &bucket->region_given);
+	read_region(context, bucket, node, path);
 	read_description(context, bucket, node, path);
 	read_mode(context, bucket, node, path);
 

@@ -10,6 +10,7 @@
 
 #define QUOTE_MAX 80		/* bytes of a value in a message */
 #define PROBLEM_MAX ((size_t)8192)	/* of all of a bucket's sentences */
+#define HINT_NAMES_MAX 1000	/* comparing with more takes too long */
 
 static bool is_plain_key(const char *key)
 {
@@ -79,16 +80,16 @@ static void report_add(struct settings_context *context,
 	struct settings_report *report = context->report;
 	struct settings_problem *problems;
 
+	if (report->n_problems >= SETTINGS_PROBLEMS_MAX &&
+	    problem->severity != SETTINGS_FATAL)
+		goto hide;
 	problems = reallocarray(report->problems, report->n_problems + 1,
 				sizeof(*problems));
 	if (!problems || !problem->path || !problem->text) {
 		context->no_memory = true;
-		free(problem->path);
-		free(problem->text);
-		free(problem->bucket);
 		if (problems)
 			report->problems = problems;
-		return;
+		goto drop;
 	}
 	report->problems = problems;
 	problems[report->n_problems++] = *problem;
@@ -98,6 +99,25 @@ static void report_add(struct settings_context *context,
 		report->fatal = true;
 	if (context->bucket && problem->severity == SETTINGS_PROBLEM)
 		bucket_problem(context, problem);
+	return;
+hide:
+	/* Not told, but it counts, and it closes its bucket. */
+	report->n_hidden++;
+	if (problem->severity > SETTINGS_WARNING)
+		report->n_errors++;
+	if (context->bucket && problem->severity == SETTINGS_PROBLEM &&
+	    problem->path && problem->text)
+		bucket_problem(context, problem);
+drop:
+	free(problem->path);
+	free(problem->text);
+	free(problem->bucket);
+}
+
+bool settings_context_is_full(const struct settings_context *context)
+{
+	return context->report->n_problems >= SETTINGS_PROBLEMS_MAX &&
+	       (!context->bucket || context->bucket->problem);
 }
 
 void settings_context_problem(struct settings_context *context,
@@ -226,8 +246,11 @@ void settings_context_hint_bucket(struct settings_context *context,
 				  const char *word, struct buf *out)
 {
 	const struct settings *st = context->settings;
-	const char **names = calloc(st->n_buckets + 1, sizeof(*names));
+	const char **names;
 
+	if (st->n_buckets > HINT_NAMES_MAX)
+		return;
+	names = calloc(st->n_buckets + 1, sizeof(*names));
 	if (!names) {
 		context->no_memory = true;
 		return;
@@ -245,12 +268,16 @@ static void print_known(const char *const *known, size_t n_known,
 		buf_printf(out, "%s%s", i == 0 ? "" : ", ", known[i]);
 }
 
-/* A malformed secret may show its content as a key: name only plain words. */
-static bool can_name_key(const struct yaml_item *item)
+/*
+ * A malformed secret may show its content as a key ("access_key:CONTENT"):
+ * name only plain words.
+ */
+static bool can_name_key(const struct settings_context *context,
+			 const struct yaml_item *item)
 {
 	size_t n;
 
-	if (!item->value->origin)
+	if (!item->value->origin && !context->in_credential)
 		return true;
 	n = strspn(item->key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
 			      "UVWXYZ_-.");
@@ -262,7 +289,7 @@ static void unknown_key(struct settings_context *context,
 			const struct field_path *path,
 			const char *const *known, size_t n_known)
 {
-	bool can_name = can_name_key(item);
+	bool can_name = can_name_key(context, item);
 	struct field_path here = { path, can_name ? item->key : "[a key]" };
 	cleanup_buf struct buf text = BUF_INIT;
 
@@ -292,13 +319,32 @@ void settings_context_check_keys(struct settings_context *context,
 
 		for (size_t k = 0; k < n_known && !is_known; k++)
 			is_known = strcmp(item->key, known[k]) == 0;
-		if (!is_known)
+		if (is_known && !item->duplicate)
+			continue;
+		if (settings_context_is_full(context))
+			context->report->n_hidden++;
+		else if (!is_known)
 			unknown_key(context, item, path, known, n_known);
-		else if (item->duplicate)
+		else
 			settings_context_problem(
 				context, SETTINGS_PROBLEM, item->at, &here,
 				"stands twice, first at line %u: keep one",
 				yaml_node_item(map, item->key)->at.line);
+	}
+}
+
+void settings_context_check_twice(struct settings_context *context,
+				  const struct yaml_node *map,
+				  const struct field_path *path)
+{
+	for (size_t i = 0; map && i < map->n_items; i++) {
+		const struct yaml_item *item = &map->items[i];
+		const struct field_path here = { path, item->key };
+
+		if (item->duplicate)
+			settings_context_problem(context, SETTINGS_PROBLEM,
+						 item->at, &here,
+						 "stands twice: keep one");
 	}
 }
 

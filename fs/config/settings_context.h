@@ -23,6 +23,7 @@ struct settings_context {
 	const char *secrets_dir;
 	const struct yaml_node *secret_refs;	/* Helm shape only, else NULL */
 	struct settings_bucket *bucket;	/* whose the problems are, or NULL */
+	bool in_credential;		/* keys may be misread secrets */
 	bool no_memory;			/* sticky; checked once at the end */
 };
 
@@ -37,6 +38,12 @@ void settings_context_problem(struct settings_context *context,
 			      struct yaml_position at,
 			      const struct field_path *path, const char *fmt,
 			      ...) PRINTF_LIKE(5, 6);
+
+/*
+ * Whether another problem here would change nothing: neither is it told, nor
+ * does it close a bucket that is open.
+ */
+bool settings_context_is_full(const struct settings_context *context);
 
 /* An effective value; node NULL or of the file gives FILE:LINE. */
 void settings_context_value(struct settings_context *context,
@@ -72,6 +79,11 @@ void settings_context_check_keys(struct settings_context *context,
 				 const struct field_path *path,
 				 const char *const *known, size_t n_known);
 
+/* The second half of it: a second value of a key would silently not hold. */
+void settings_context_check_twice(struct settings_context *context,
+				  const struct yaml_node *map,
+				  const struct field_path *path);
+
 /* " (did you mean NAME?)" where one is near, else "". */
 void settings_context_hint(const char *word, const char *const *known,
 			   size_t n_known, struct buf *out);
@@ -94,6 +106,11 @@ bool settings_is_mask(const char *text);
 	"secret itself: write the real value, or name a Kubernetes Secret "    \
 	"with secretName"
 
+/* It becomes a part of host names. */
+bool settings_region_is_valid(const char *region);
+#define SETTINGS_REGION_EXPECTED                                               \
+	"a region such as us-east-1 (a-z, 0-9 and \"-\"), or leave the key out"
+
 /* Fills a bucket from its node; see settings_bucket.c. */
 void settings_bucket_read(struct settings_context *context,
 			  struct settings_bucket *bucket,
@@ -106,7 +123,10 @@ void settings_bucket_read_own(struct settings_context *context,
 			      const struct yaml_node *node,
 			      const struct field_path *path);
 
-/* A credential's mapping, secrets resolved; NULL with the reason reported. */
+/*
+ * A credential's mapping, secrets resolved; NULL with the reason reported.
+ * bucket NULL: an entry of OSMO's client file.
+ */
 struct settings_cred *settings_cred_read(struct settings_context *context,
 					 const struct yaml_node *node,
 					 const struct field_path *path,

@@ -49,6 +49,41 @@ bool settings_cred_equal(const struct settings_cred *a,
 	       (!a->has_addressing || a->addressing == b->addressing);
 }
 
+/*
+ * These become headers and host names.  A line break in the middle is a file
+ * with more than one thing in it; a mark in front, an editor's.
+ */
+static bool check_bytes(struct settings_context *context,
+			const struct yaml_node *value,
+			const struct field_path *path)
+{
+	const char *text = value->text;
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
+			settings_context_problem(
+				context, SETTINGS_PROBLEM, value->at, path,
+				"holds a line break or another control "
+				"character (its content is not shown): expected "
+				"one line with the value alone");
+			return false;
+		}
+	if (strncmp(text, "\xef\xbb\xbf", 3) == 0) {
+		settings_context_problem(
+			context, SETTINGS_PROBLEM, value->at, path,
+			"begins with a byte order mark: write it with an "
+			"editor or a command that adds none");
+		return false;
+	}
+	if (text[0] == ' ' || text[len - 1] == ' ')
+		settings_context_problem(
+			context, SETTINGS_WARNING, value->at, path,
+			"begins or ends with a space, which counts: remove it "
+			"if the store refuses the credential");
+	return true;
+}
+
 /* A field that may be missing, null or empty: all of them mean unset. */
 static char *optional(struct settings_context *context,
 		      const struct yaml_node *node,
@@ -61,7 +96,9 @@ static char *optional(struct settings_context *context,
 	    (value->kind == NODE_SCALAR && value->len == 0))
 		return NULL;
 	text = settings_context_text(context, value, path, expected);
-	return text ? settings_context_strdup(context, text) : NULL;
+	if (!text || !check_bytes(context, value, path))
+		return NULL;
+	return settings_context_strdup(context, text);
 }
 
 static char *required(struct settings_context *context,
@@ -87,48 +124,62 @@ static char *required(struct settings_context *context,
 	return text;
 }
 
-/* The profile that a credential was written for must be the bucket's. */
-static void check_endpoint(struct settings_context *context,
-			   const struct settings_cred *cred,
-			   const struct yaml_node *node,
-			   const struct field_path *path,
-			   const struct settings_bucket *bucket)
+static void strip_slashes(char *text)
+{
+	size_t len = strlen(text);
+
+	while (len > 0 && text[len - 1] == '/')
+		text[--len] = '\0';
+}
+
+/* Whether text names that profile, or lies below it. */
+static bool is_profile(const char *text, const char *profile)
 {
 	struct uri uri = { .text = NULL };
 	struct err err = ERR_INIT;
+	bool is_same;
 
-	if (strncmp(cred->endpoint, "http://", 7) == 0 ||
-	    strncmp(cred->endpoint, "https://", 8) == 0) {
+	if (strcmp(text, profile) == 0)
+		return true;
+	if (uri_parse_location(&uri, text, &err) < 0)
+		return false;
+	is_same = strcmp(uri.profile, profile) == 0;
+	uri_release(&uri);
+	return is_same;
+}
+
+/* The profile that a credential was written for must be the bucket's. */
+static bool check_endpoint(struct settings_context *context,
+			   const char *endpoint, const struct yaml_node *node,
+			   const struct field_path *path,
+			   const struct settings_bucket *bucket)
+{
+	if (strncmp(endpoint, "http://", 7) == 0 ||
+	    strncmp(endpoint, "https://", 8) == 0) {
 		settings_context_problem(
 			context, SETTINGS_PROBLEM, node->at, path,
 			"this is an address on the web: expected the profile "
 			"that the key is for, such as s3://BUCKET; write the "
 			"address of a store to override_url");
-		return;
+		return false;
 	}
-	if (!bucket || !bucket->has_location ||
-	    strcmp(cred->endpoint, bucket->location.profile) == 0)
-		return;
-	if (uri_parse_location(&uri, cred->endpoint, &err) == 0) {
-		bool is_same = strcmp(uri.profile, bucket->location.profile) == 0;
-
-		uri_release(&uri);
-		if (is_same)
-			return;
-	}
+	/* Of a bucket whose own place is not known, nothing can be said. */
+	if (!bucket->has_location)
+		return false;
+	if (is_profile(endpoint, bucket->location.profile))
+		return true;
 	settings_context_problem(
 		context, SETTINGS_PROBLEM, node->at, path,
 		"the credential is for another profile than the bucket, and a "
 		"credential serves exactly the one it is for: expected %s",
 		bucket->location.profile);
+	return false;
 }
 
-static void check_override_url(struct settings_context *context,
-			       const struct settings_cred *cred,
-			       const struct yaml_node *node,
+static bool check_override_url(struct settings_context *context,
+			       const char *url, const struct yaml_node *node,
 			       const struct field_path *path)
 {
-	const char *url = cred->override_url;
 	const char *scheme_end = strstr(url, "://");
 	const char *host = scheme_end ? scheme_end + 3 : url;
 	bool is_good = *host && *host != '/';
@@ -144,6 +195,23 @@ static void check_override_url(struct settings_context *context,
 			context, SETTINGS_PROBLEM, node->at, path,
 			"expected the address of a store, without user, query "
 			"or spaces, such as https://s3.example.com:9000");
+	return is_good;
+}
+
+static bool parse_addressing(const char *text, enum addressing *out)
+{
+	static const char *const styles[] = {
+		[ADDRESSING_AUTO] = "auto",
+		[ADDRESSING_VIRTUAL] = "virtual",
+		[ADDRESSING_PATH] = "path",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(styles); i++)
+		if (strcmp(text, styles[i]) == 0) {
+			*out = (enum addressing)i;
+			return true;
+		}
+	return false;
 }
 
 static void read_addressing(struct settings_context *context,
@@ -152,27 +220,44 @@ static void read_addressing(struct settings_context *context,
 			    const struct field_path *up)
 {
 	const struct field_path path = { up, "addressing_style" };
+	const struct yaml_node *value = yaml_node_get(node, path.key);
 	cleanup_free char *text = NULL;
 
 	text = optional(context, node, &path, "virtual, path or auto");
 	if (!text)
 		return;
-	cred->has_addressing = true;
-	if (strcmp(text, "virtual") == 0)
-		cred->addressing = ADDRESSING_VIRTUAL;
-	else if (strcmp(text, "path") == 0)
-		cred->addressing = ADDRESSING_PATH;
-	else if (strcmp(text, "auto") == 0)
-		cred->addressing = ADDRESSING_AUTO;
+	cred->has_addressing = parse_addressing(text, &cred->addressing);
+	if (cred->has_addressing)
+		settings_context_value(context, &path, text, value);
 	else
-		settings_context_problem(
-			context, SETTINGS_PROBLEM,
-			yaml_node_get(node, path.key)->at, &path,
-			"expected virtual, path or auto");
-	settings_context_value(context, &path, text,
-			       yaml_node_get(node, path.key));
+		settings_context_problem(context, SETTINGS_PROBLEM, value->at,
+					 &path, "expected virtual, path or "
+					 "auto");
 }
 
+static void read_region(struct settings_context *context,
+			struct settings_cred *cred,
+			const struct yaml_node *node,
+			const struct field_path *up)
+{
+	const struct field_path path = { up, "region" };
+	const struct yaml_node *value = yaml_node_get(node, path.key);
+	cleanup_free char *text = NULL;
+
+	text = optional(context, node, &path, SETTINGS_REGION_EXPECTED);
+	if (!text)
+		return;
+	if (!settings_region_is_valid(text)) {
+		settings_context_problem(context, SETTINGS_PROBLEM, value->at,
+					 &path, "expected "
+					 SETTINGS_REGION_EXPECTED);
+		return;
+	}
+	settings_context_value(context, &path, text, value);
+	cred->region = steal_pointer(&text);
+}
+
+/* What is refused is dropped, so that it is shown nowhere. */
 static void read_places(struct settings_context *context,
 			struct settings_cred *cred,
 			const struct yaml_node *node,
@@ -180,36 +265,35 @@ static void read_places(struct settings_context *context,
 			const struct settings_bucket *bucket)
 {
 	const struct field_path endpoint = { up, "endpoint" };
-	const struct field_path region = { up, "region" };
 	const struct field_path url = { up, "override_url" };
+	const struct yaml_node *value;
+	char *text = NULL;
 
-	cred->endpoint = optional(context, node, &endpoint,
-				  "a profile such as s3://BUCKET");
-	if (cred->endpoint) {
-		const struct yaml_node *value = yaml_node_get(node, "endpoint");
-
-		settings_context_value(context, &endpoint, cred->endpoint,
-				       value);
-		check_endpoint(context, cred, value, &endpoint, bucket);
-	} else if (bucket && bucket->has_location) {
-		cred->endpoint = settings_context_strdup(
-			context, bucket->location.profile);
+	value = yaml_node_get(node, endpoint.key);
+	if (bucket)	/* the client's file says it by the key */
+		text = optional(context, node, &endpoint,
+				"a profile such as s3://BUCKET");
+	if (text)
+		strip_slashes(text);
+	if (text && check_endpoint(context, text, value, &endpoint, bucket)) {
+		settings_context_value(context, &endpoint, text, value);
+		cred->endpoint = text;
+	} else {
+		free(text);
+		if (bucket && bucket->has_location)
+			cred->endpoint = settings_context_strdup(
+				context, bucket->location.text);
 	}
-	cred->region = optional(context, node, &region,
-				"a region such as us-east-1");
-	if (cred->region)
-		settings_context_value(context, &region, cred->region,
-				       yaml_node_get(node, "region"));
-	cred->override_url = optional(context, node, &url,
-				      "the address of a store such as "
-				      "https://s3.example.com");
-	if (cred->override_url) {
-		const struct yaml_node *value = yaml_node_get(node,
-							      "override_url");
+	read_region(context, cred, node, up);
 
-		settings_context_value(context, &url, cred->override_url,
-				       value);
-		check_override_url(context, cred, value, &url);
+	value = yaml_node_get(node, url.key);
+	text = optional(context, node, &url, "the address of a store such as "
+			"https://s3.example.com");
+	if (text && check_override_url(context, text, value, &url)) {
+		settings_context_value(context, &url, text, value);
+		cred->override_url = text;
+	} else {
+		free(text);
 	}
 	read_addressing(context, cred, node, up);
 }
@@ -239,8 +323,14 @@ struct settings_cred *settings_cred_read(struct settings_context *context,
 		context->no_memory = true;
 		return NULL;
 	}
-	settings_context_check_keys(context, node, path, known,
-				    ARRAY_SIZE(known));
+	/* OSMO's client takes what it knows and does not look at the rest. */
+	context->in_credential = true;
+	if (bucket)
+		settings_context_check_keys(context, node, path, known,
+					    ARRAY_SIZE(known));
+	else
+		settings_context_check_twice(context, node, path);
+	context->in_credential = false;
 	cred->access_key_id = required(context, node, &id);
 	cred->access_key = required(context, node, &key);
 	read_places(context, cred, node, path, bucket);

@@ -3,6 +3,7 @@
 
 #include "fs/config/settings.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,10 @@
 
 #define SHOWN_MAX 1024
 
+/* NULL: without memory, or no UTF-8; json_pack() then gives NULL too. */
 static json_t *text_or_null(const char *s)
 {
-	json_t *v = s ? json_string(s) : NULL;
-
-	return v ? v : json_null();
+	return s ? json_string(s) : json_null();
 }
 
 static json_t *dump_cred(const struct settings_cred *cred)
@@ -24,21 +24,18 @@ static json_t *dump_cred(const struct settings_cred *cred)
 		[ADDRESSING_AUTO] = "auto", [ADDRESSING_VIRTUAL] = "virtual",
 		[ADDRESSING_PATH] = "path",
 	};
-	json_t *o;
 
 	if (!cred)
 		return json_null();
-	o = json_object();
-	json_object_set_new(o, "endpoint", text_or_null(cred->endpoint));
-	json_object_set_new(o, "region", text_or_null(cred->region));
-	json_object_set_new(o, "override_url",
-			    text_or_null(cred->override_url));
-	json_object_set_new(o, "addressing_style", cred->has_addressing ?
-			    json_string(styles[cred->addressing]) : json_null());
-	json_object_set_new(o, "access_key_id",
-			    text_or_null(cred->access_key_id));
-	json_object_set_new(o, "access_key", json_string(SETTINGS_MASK));
-	return o;
+	return json_pack("{so,so,so,so,so,ss}",
+			 "endpoint", text_or_null(cred->endpoint),
+			 "region", text_or_null(cred->region),
+			 "override_url", text_or_null(cred->override_url),
+			 "addressing_style", text_or_null(
+				 cred->has_addressing ?
+				 styles[cred->addressing] : NULL),
+			 "access_key_id", text_or_null(cred->access_key_id),
+			 "access_key", SETTINGS_MASK);
 }
 
 static int by_place(const void *a, const void *b)
@@ -51,52 +48,61 @@ static int by_place(const void *a, const void *b)
 	return (x->column > y->column) - (x->column < y->column);
 }
 
+static json_t *dump_bucket(const struct settings_bucket *b)
+{
+	return json_pack("{so,so,so,so,so}",
+			 "dataset_path", text_or_null(b->dataset_path),
+			 "region", text_or_null(b->region),
+			 "description", text_or_null(b->description),
+			 "mode", text_or_null(b->mode_text),
+			 "default_credential", dump_cred(b->cred));
+}
+
+/* In the order of the file; NULL without memory. */
 static json_t *dump_buckets(const struct settings *st)
 {
-	struct settings_bucket **order = calloc(st->n_buckets + 1,
-						sizeof(*order));
+	cleanup_free struct settings_bucket **order =
+		calloc(st->n_buckets + 1, sizeof(*order));
 	json_t *all = json_object();
+	int r = order && all ? 0 : -1;
 
-	for (size_t i = 0; order && i < st->n_buckets; i++)
+	for (size_t i = 0; r == 0 && i < st->n_buckets; i++)
 		order[i] = &st->buckets[i];
-	if (order)
+	if (r == 0)
 		qsort(order, st->n_buckets, sizeof(*order), by_place);
-	for (size_t i = 0; order && i < st->n_buckets; i++) {
-		const struct settings_bucket *b = order[i];
-		json_t *o = json_object();
+	for (size_t i = 0; r == 0 && i < st->n_buckets; i++)
+		r = json_object_set_new(all, order[i]->name,
+					dump_bucket(order[i]));
+	if (r == 0)
+		return all;
+	json_decref(all);
+	return NULL;
+}
 
-		json_object_set_new(o, "dataset_path",
-				    text_or_null(b->dataset_path));
-		json_object_set_new(o, "region", text_or_null(b->region));
-		json_object_set_new(o, "description",
-				    text_or_null(b->description));
-		json_object_set_new(o, "mode", text_or_null(b->mode_text));
-		json_object_set_new(o, "default_credential",
-				    dump_cred(b->cred));
-		json_object_set_new(all, b->name, o);
+/* \u00E9 as Python writes it, \u00e9. */
+static void lower_escapes(char *text)
+{
+	for (char *p = text; *p; p++) {
+		if (*p != '\\')
+			continue;
+		if (*++p == 'u')
+			for (int i = 1; i <= 4; i++)
+				p[i] = (char)tolower((unsigned char)p[i]);
 	}
-	if (!order) {
-		json_decref(all);
-		all = NULL;
-	}
-	free(order);
-	return all;
 }
 
 void settings_dump_osmo(const struct settings *st, struct buf *out)
 {
-	json_t *doc = json_object(), *buckets = dump_buckets(st);
-	char *text = NULL;
+	const char *fallback = st->default_bucket_text ?
+			       st->default_bucket_text : "";
+	json_t *doc = json_pack("{so,ss}", "buckets", dump_buckets(st),
+				"default_bucket", fallback);
+	char *text = doc ? json_dumps(doc, JSON_INDENT(2) | JSON_ENSURE_ASCII) :
+			   NULL;
 
-	if (doc && buckets) {
-		json_object_set_new(doc, "buckets", buckets);
-		json_object_set_new(doc, "default_bucket",
-				    json_string(st->default_bucket_text ?
-						st->default_bucket_text : ""));
-		text = json_dumps(doc, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-	}
 	json_decref(doc);
 	if (text) {
+		lower_escapes(text);
 		buf_str(out, text);
 		buf_char(out, '\n');
 	} else {

@@ -21,31 +21,27 @@ static const char *const usual_places[] = {
 
 char *settings_find(const char *given, struct err *err)
 {
-	const char *named = given ? given : getenv("DATASETFS_CONFIG");
-	char *path = NULL;
+	const char *env = getenv("DATASETFS_CONFIG");
+	const char *path = given ? given : env && *env ? env : NULL;
+	char *copy;
 
 	/* One that was named and is not there is an error, not a reason to
-	   take another. */
-	if (named && *named) {
-		path = strdup(named);
-	} else {
-		for (size_t i = 0; i < ARRAY_SIZE(usual_places); i++)
-			if (access(usual_places[i], F_OK) == 0) {
-				path = strdup(usual_places[i]);
-				break;
-			}
-		if (!path && errno == ENOENT) {
-			err_set(err, ERR_MISSING, ENOENT,
-				"no configuration: looked for --config FILE, "
-				"$DATASETFS_CONFIG, %s and %s; datasetfs.conf(5) "
-				"says how to write one", usual_places[0],
-				usual_places[1]);
-			return NULL;
-		}
+	   take another; so is one that is there and cannot be read. */
+	for (size_t i = 0; !path && i < ARRAY_SIZE(usual_places); i++)
+		if (access(usual_places[i], F_OK) == 0 ||
+		    (errno != ENOENT && errno != ENOTDIR))
+			path = usual_places[i];
+	if (!path) {
+		err_set(err, ERR_MISSING, ENOENT,
+			"no configuration: looked for --config FILE, "
+			"$DATASETFS_CONFIG, %s and %s; datasetfs.conf(5) says "
+			"how to write one", usual_places[0], usual_places[1]);
+		return NULL;
 	}
-	if (!path)
+	copy = strdup(path);
+	if (!copy)
 		err_nomem(err);
-	return path;
+	return copy;
 }
 
 static char *client_file(struct err *err)
@@ -70,6 +66,17 @@ static char *client_file(struct err *err)
 	return text;
 }
 
+static int first_error(const struct settings_report *report, const char *path,
+		       struct err *err)
+{
+	const struct settings_problem *p = report->problems;
+
+	while (p->severity == SETTINGS_WARNING)
+		p++;
+	return err_set(err, ERR_USAGE, EINVAL, "%s:%u:%u: %s: %s", path,
+		       p->line, p->column, p->path, p->text);
+}
+
 /* auth.data.PROFILE of the client file's text. */
 static int read_client(struct settings_cred **out, const char *path,
 		       const struct buf *text, const char *profile,
@@ -84,27 +91,33 @@ static int read_client(struct settings_cred **out, const char *path,
 	const struct field_path here = { &data, profile };
 	cleanup_yaml_node struct yaml_node *root = NULL;
 	struct yaml_position at = { 0, 0 };
-	struct yaml_node *node;
+	const struct yaml_node *map, *node;
 	struct err why = ERR_INIT;
 	int r;
 
 	r = yaml_node_parse(&root, text->data ? text->data : "", text->len,
 			    &at, &why);
+	if (r == -ENOMEM)
+		return err_nomem(err);
 	if (r < 0)	/* the position only: the file holds secrets */
 		return err_set(err, ERR_USAGE, EINVAL,
 			       "%s:%u:%u: OSMO's client file is not valid YAML",
 			       path, at.line, at.column);
-	node = yaml_node_get(yaml_node_get(yaml_node_get(root, "auth"), "data"),
-			     profile);
+	map = yaml_node_get(yaml_node_get(root, "auth"), "data");
+	node = yaml_node_get(map, profile);
 	if (yaml_node_is_null(node))
 		return 0;
+	for (size_t i = 0; i < map->n_items; i++)
+		if (map->items[i].duplicate &&
+		    strcmp(map->items[i].key, profile) == 0)
+			settings_context_problem(&context, SETTINGS_PROBLEM,
+						 map->items[i].at, &here,
+						 "stands twice: keep one");
 	*out = settings_cred_read(&context, node, &here, NULL);
 	if (context.no_memory)
 		r = err_nomem(err);
 	else if (report.n_errors)
-		r = err_set(err, ERR_USAGE, EINVAL, "%s:%u:%u: %s: %s", path,
-			    report.problems[0].line, report.problems[0].column,
-			    report.problems[0].path, report.problems[0].text);
+		r = first_error(&report, path, err);
 	if (r < 0) {
 		settings_cred_free(*out);
 		*out = NULL;

@@ -15,6 +15,7 @@
 #define SECRETS_DIR_DEFAULT "/etc/osmo/secrets"
 #define CACHE_DIR_ROOT "/var/cache/datasetfs"
 #define CACHE_FREE_PERCENT_DEFAULT 5u
+#define CACHE_SIZE_MIN ((uint64_t)1 << 20)	/* less is a missing unit */
 #define MEMORY_MIN ((uint64_t)128 << 20)	/* stacks and tables take half */
 
 static const struct field_path top = { NULL, "datasetfs" };
@@ -46,7 +47,8 @@ void settings_own_secrets_dir(struct settings_context *context,
 }
 
 static void default_cache_dir(struct settings_context *context,
-			      const struct field_path *path)
+			      const struct field_path *path,
+			      struct yaml_position at)
 {
 	const char *base = getenv("XDG_CACHE_HOME");
 	const char *home = getenv("HOME");
@@ -62,7 +64,13 @@ static void default_cache_dir(struct settings_context *context,
 		origin = "environment HOME";
 		buf_printf(&buf, "%s/.cache/datasetfs", home);
 	} else {
-		buf_printf(&buf, "/tmp/datasetfs-%u", (unsigned)geteuid());
+		/* Not below /tmp, where anybody could have made it first. */
+		settings_context_problem(
+			context, SETTINGS_FATAL, at, path,
+			"it is missing, and neither XDG_CACHE_HOME nor HOME is "
+			"set: write a folder of your own, such as "
+			CACHE_DIR_ROOT);
+		return;
 	}
 	if (buf_failed(&buf)) {
 		context->no_memory = true;
@@ -73,54 +81,72 @@ static void default_cache_dir(struct settings_context *context,
 	context->settings->cache_dir = buf_steal(&buf);
 }
 
-/* A size in bytes; false (reported) where it is none. */
+/* A size in bytes, min at least; false, reported, where it is none. */
 static bool read_size(struct settings_context *context,
 		      const struct yaml_node *value,
-		      const struct field_path *path, uint64_t *out)
+		      const struct field_path *path, uint64_t min,
+		      const char *min_text, uint64_t *out)
 {
 	const char *text = settings_context_text(context, value, path,
 						 "a size such as 500GiB");
+	uint64_t bytes;
 
 	if (!text)
 		return false;
-	if (settings_parse_size(text, out) < 0) {
+	if (settings_parse_size(text, &bytes) < 0) {
 		settings_context_problem(context, SETTINGS_PROBLEM, value->at,
 					 path, "expected a size such as 500GiB "
 					 "or 10 GB");
 		return false;
 	}
+	if (bytes < min) {
+		settings_context_problem(context, SETTINGS_PROBLEM, value->at,
+					 path, "expected %s at least, or leave "
+					 "the key out", min_text);
+		return false;
+	}
+	*out = bytes;
 	settings_context_value(context, path, text, value);
 	return true;
 }
 
-/* "5%", or a size. */
-static void read_free(struct settings_context *context,
+/* "5%"; false, reported. */
+static bool read_percent(struct settings_context *context,
+			 const struct yaml_node *value,
+			 const struct field_path *path, const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (!isdigit((unsigned char)*text) || strcmp(end, "%") != 0 || n > 99) {
+		settings_context_problem(context, SETTINGS_PROBLEM, value->at,
+					 path, "expected 0%% to 99%%, or a size "
+					 "such as 10GiB");
+		return false;
+	}
+	context->settings->cache_free_percent = (unsigned)n;
+	settings_context_value(context, path, text, value);
+	return true;
+}
+
+/* A percentage, or a size; false, reported. */
+static bool read_free(struct settings_context *context,
 		      const struct yaml_node *value,
 		      const struct field_path *path)
 {
 	struct settings *st = context->settings;
 	const char *text;
-	char *end;
 
 	text = settings_context_text(context, value, path,
 				     "5% or a size such as 10GiB");
 	if (!text)
-		return;
-	if (strchr(text, '%')) {
-		unsigned long n = strtoul(text, &end, 10);
-
-		if (!isdigit((unsigned char)*text) || strcmp(end, "%") != 0 ||
-		    n > 99) {
-			settings_context_problem(
-				context, SETTINGS_PROBLEM, value->at, path,
-				"expected 0%% to 99%%, or a size such as 10GiB");
-			return;
-		}
-		st->cache_free_percent = (unsigned)n;
-		settings_context_value(context, path, text, value);
-	} else if (read_size(context, value, path, &st->cache_free)) {
-		st->cache_free_percent = 0;
-	}
+		return false;
+	if (strchr(text, '%'))
+		return read_percent(context, value, path, text);
+	if (!read_size(context, value, path, 0, "", &st->cache_free))
+		return false;
+	st->cache_free_percent = 0;
+	return true;
 }
 
 static void read_cache(struct settings_context *context,
@@ -154,20 +180,20 @@ static void read_cache(struct settings_context *context,
 			settings_context_value(context, &dir, st->cache_dir,
 					       value);
 	} else {
-		default_cache_dir(context, &dir);
+		default_cache_dir(context, &dir, node ? node->at :
+				  (struct yaml_position){ 1, 1 });
 	}
 
 	value = yaml_node_get(node, "size");
 	if (yaml_node_is_null(value) ||
-	    !read_size(context, value, &size, &st->cache_size))
+	    !read_size(context, value, &size, CACHE_SIZE_MIN, "1MiB",
+		       &st->cache_size))
 		settings_context_value_from(context, &size, "the smaller of "
 					    "90% of the file system and what "
 					    "leaves 5% free", "default");
 	st->cache_free_percent = CACHE_FREE_PERCENT_DEFAULT;
 	value = yaml_node_get(node, "free");
-	if (!yaml_node_is_null(value))
-		read_free(context, value, &free_);
-	else
+	if (yaml_node_is_null(value) || !read_free(context, value, &free_))
 		settings_context_value_from(context, &free_, "5%", "default");
 }
 
@@ -175,28 +201,26 @@ static void read_memory(struct settings_context *context,
 			const struct yaml_node *value)
 {
 	const struct field_path path = { &top, "memory" };
-	uint64_t bytes;
 
-	if (yaml_node_is_null(value)) {
+	if (yaml_node_is_null(value) ||
+	    !read_size(context, value, &path, MEMORY_MIN, "128MiB",
+		       &context->settings->memory))
 		settings_context_value_from(context, &path, "256MiB",
 					    "default");
-		return;
-	}
-	if (!read_size(context, value, &path, &bytes))
-		return;
-	if (bytes < MEMORY_MIN)
-		settings_context_problem(context, SETTINGS_PROBLEM, value->at,
-					 &path, "expected 128MiB at least");
-	else
-		context->settings->memory = bytes;
 }
 
+static int compare_name(const void *name, const void *bucket)
+{
+	return strcmp(name, ((const struct settings_bucket *)bucket)->name);
+}
+
+/* They are sorted by now. */
 static struct settings_bucket *bucket_of(struct settings *st, const char *name)
 {
-	for (size_t i = 0; i < st->n_buckets; i++)
-		if (strcmp(st->buckets[i].name, name) == 0)
-			return &st->buckets[i];
-	return NULL;
+	if (!st->n_buckets)
+		return NULL;
+	return bsearch(name, st->buckets, st->n_buckets, sizeof(*st->buckets),
+		       compare_name);
 }
 
 static void unknown_bucket(struct settings_context *context,
@@ -205,6 +229,10 @@ static void unknown_bucket(struct settings_context *context,
 {
 	cleanup_buf struct buf hint = BUF_INIT;
 
+	if (settings_context_is_full(context)) {
+		context->report->n_hidden++;
+		return;
+	}
 	settings_context_hint_bucket(context, item->key, &hint);
 	settings_context_problem(context, SETTINGS_PROBLEM, item->at, path,
 				 "no bucket of that name is registered%s",

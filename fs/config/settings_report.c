@@ -26,4 +26,7 @@ void settings_report_print(const struct settings_report *report,
 			   p->severity == SETTINGS_WARNING ? "warning: " : "",
 			   p->text);
 	}
+	if (report->n_hidden)
+		buf_printf(out, "%s: and %zu more problems, not listed\n", file,
+			   report->n_hidden);
 }

@@ -30,6 +30,7 @@ static int add_input(struct walk *walk, const char *task, size_t index,
 {
 	struct workflow *wf = walk->out;
 	struct workflow_input *in;
+	bool has_regex;
 
 	if (yaml_node_is_null(reference) ||
 	    reference->kind != NODE_SCALAR || !reference->len ||
@@ -42,6 +43,9 @@ static int add_input(struct walk *walk, const char *task, size_t index,
 		return bad(walk, reference->at,
 			   "the name holds {{...}}, which OSMO fills in at "
 			   "submission: render the workflow first");
+	if (regex && (regex->kind != NODE_SCALAR ||
+		      memchr(regex->text, '\0', regex->len)))
+		return bad(walk, regex->at, "regex: expected a text");
 	if (wf->n_inputs >= INPUTS_MAX)
 		return bad(walk, reference->at, "too many inputs");
 	in = reallocarray(wf->inputs, wf->n_inputs + 1, sizeof(*in));
@@ -54,10 +58,11 @@ static int add_input(struct walk *walk, const char *task, size_t index,
 	in->line = reference->at.line;
 	in->reference = strdup(reference->text);
 	in->task = task ? strdup(task) : NULL;
-	if (regex && regex->kind == NODE_SCALAR && !yaml_node_is_null(regex))
+	has_regex = regex && !yaml_node_is_null(regex);
+	if (has_regex)
 		in->regex = strdup(regex->text);
 	wf->n_inputs++;
-	if (!in->reference || (task && !in->task))
+	if (!in->reference || (task && !in->task) || (has_regex && !in->regex))
 		return err_nomem(walk->err);
 	return 0;
 }

@@ -87,6 +87,22 @@ static char byte_at(const struct loader *ld, yaml_mark_t mark)
 	return mark.index < ld->len ? ld->text[mark.index] : '\0';
 }
 
+/* Whether that line of the text, from 0, holds the word. */
+static bool line_has(const struct loader *ld, size_t line, const char *word)
+{
+	const char *p = ld->text, *end = ld->text + ld->len, *stop;
+
+	for (; p && line > 0; line--) {
+		p = memchr(p, '\n', (size_t)(end - p));
+		p = p ? p + 1 : NULL;
+	}
+	if (!p)
+		return false;
+	stop = memchr(p, '\n', (size_t)(end - p));
+	return memmem(p, (size_t)((stop ? stop : end) - p), word,
+		      strlen(word)) != NULL;
+}
+
 /* Beginners' mistakes, named: libyaml's own sentence does not help there. */
 static int syntax_fault(struct loader *ld)
 {
@@ -98,8 +114,12 @@ static int syntax_fault(struct loader *ld)
 	if (ld->yaml.error == YAML_READER_ERROR)
 		return fault(ld, position_of_byte(ld, ld->yaml.problem_offset),
 			     "not valid UTF-8 text: %s", ld->yaml.problem);
+	if (line_has(ld, mark.line, "***"))
+		hint = "; the asterisks are the mask that OSMO prints in place "
+		       "of a secret, not the secret itself: write the real "
+		       "value, or name a Kubernetes Secret with secretName";
 	/* mark.index counts characters; close enough for a hint. */
-	if (byte_at(ld, mark) == '\t')
+	else if (byte_at(ld, mark) == '\t')
 		hint = "; a tab stands there, and YAML is indented with "
 		       "spaces only";
 	else if (memmem(ld->text, ld->len, "{{", 2) ||
@@ -238,9 +258,9 @@ static int load_alias(struct yaml_node **out, struct loader *ld, unsigned depth)
 		if (strcmp(ld->anchors[i].name, name) == 0)
 			return node_copy(out, ld, ld->anchors[i].node, at,
 					 depth);
-	return fault(ld, at,
-		     "alias *%.64s names no anchor that is complete before it",
-		     name);
+	/* Its name is not shown: it may be a secret that was not quoted. */
+	return fault(ld, at, "an alias that names no anchor before it; a text "
+			     "that begins with '*' must be quoted");
 }
 
 static int remember(struct loader *ld, const yaml_char_t *name,

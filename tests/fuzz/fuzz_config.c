@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Configurations and workflow files.
- * fuzz-covers: fs/config/yaml_load.c fs/config/yaml_node.c fs/config/settings.c fs/config/settings_bucket.c fs/config/settings_cred.c fs/config/settings_own.c fs/config/settings_context.c fs/config/settings_size.c fs/config/workflow.c
+ * Configurations, workflow files, and the text of a secret.
+ * fuzz-covers: fs/config/yaml_load.c fs/config/yaml_node.c fs/config/settings.c fs/config/settings_bucket.c fs/config/settings_cred.c fs/config/settings_own.c fs/config/settings_context.c fs/config/settings_dump.c fs/config/settings_report.c fs/config/settings_size.c fs/config/nearest.c fs/config/secrets.c fs/config/workflow.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "backends/base/io.h"
 #include "fs/config/settings.h"
 #include "fs/config/workflow.h"
 
@@ -36,12 +41,11 @@ static void check_settings(const struct settings *st,
 	settings_dump_effective(st, true, &text);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void fuzz_settings(const void *data, size_t size)
 {
 	struct settings_report report = SETTINGS_REPORT_INIT;
 	cleanup_buf struct buf text = BUF_INIT;
 	struct settings *st = NULL;
-	struct workflow wf;
 	struct err err = ERR_INIT;
 
 	if (settings_parse(&st, "c.yaml", data, size, &report, &err) == 0)
@@ -49,10 +53,34 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else
 		FUZZ_CHECK(!st && err.text[0]);
 	settings_report_print(&report, "c.yaml", &text);
+	FUZZ_CHECK(report.n_problems <= SETTINGS_PROBLEMS_MAX + 1);
 	settings_report_release(&report);
 	settings_free(st);
+}
 
-	err = (struct err)ERR_INIT;
+/* The input as the file that a credential, or a field of one, names. */
+static void fuzz_secret(const void *data, size_t size)
+{
+	int fd = memfd_create("secret", MFD_CLOEXEC);
+	cleanup_buf struct buf text = BUF_INIT;
+
+	FUZZ_CHECK(fd >= 0 && io_write_full(fd, data, size) == 0);
+	buf_printf(&text, "buckets: {p: {dataset_path: \"s3://b\", "
+		   "default_credential: {secret_file: /proc/self/fd/%d}}}", fd);
+	fuzz_settings(text.data, text.len);
+	buf_clear(&text);
+	buf_printf(&text, "buckets: {p: {dataset_path: \"s3://b\", "
+		   "default_credential: {access_key_id: a, access_key: "
+		   "{secret_file: /proc/self/fd/%d}}}}", fd);
+	fuzz_settings(text.data, text.len);
+	(void)close(fd);
+}
+
+static void fuzz_workflow(const void *data, size_t size)
+{
+	struct workflow wf;
+	struct err err = ERR_INIT;
+
 	if (workflow_parse(&wf, "w.yaml", data, size, &err) == 0) {
 		for (size_t i = 0; i < wf.n_inputs; i++)
 			FUZZ_CHECK(wf.inputs[i].reference[0]);
@@ -60,5 +88,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		FUZZ_CHECK(err.text[0]);
 	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	fuzz_settings(data, size);
+	fuzz_secret(data, size);
+	fuzz_workflow(data, size);
 	return 0;
 }

@@ -1,119 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* settings*.c, secrets.c: what OSMO's files mean, and how bad ones are told. */
+/* settings.c: the three shapes, and what holds for a file as a whole. */
 #include <config.h>
-#include "fs/config/settings.h"
-
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <criterion/criterion.h>
-#include "backends/base/io.h"
-
-static char dir[] = "/tmp/datasetfs-settings-test-XXXXXX";
-static struct settings *st;
-static struct settings_report report;
-static struct buf printed;
-static int result;
-
-static void setup(void)
-{
-	cr_assert_not_null(mkdtemp(dir));
-	unsetenv("OSMO_CONFIG_FILE_DIR");
-	unsetenv("XDG_CONFIG_HOME");
-}
-
-static void unload(void)
-{
-	settings_free(st);
-	st = NULL;
-	settings_report_release(&report);
-	buf_release(&printed);
-	printed = (struct buf)BUF_INIT;
-}
-
-static void teardown(void)
-{
-	char line[64];
-
-	unload();
-	(void)snprintf(line, sizeof(line), "rm -rf '%s'", dir);
-	cr_assert_eq(system(line), 0);
-}
+#include "tests/unit/settings_fixture.h"
 
 TestSuite(settings, .init = setup, .fini = teardown);
-
-static void load_text(const char *text)
-{
-	struct err err = ERR_INIT;
-	char path[128];
-
-	unload();
-	(void)snprintf(path, sizeof(path), "%s/config.yaml", dir);
-	result = settings_parse(&st, path, text, strlen(text), &report, &err);
-	settings_report_print(&report, "config.yaml", &printed);
-	buf_str(&printed, "");
-}
-
-static void load_fixture(const char *name)
-{
-	struct buf text = BUF_INIT;
-	struct err err = ERR_INIT;
-	const char *top = getenv("top_srcdir");
-	char path[512];
-
-	(void)snprintf(path, sizeof(path), "%s/tests/fixtures/config/%s",
-		       top ? top : ".", name);
-	cr_assert_eq(io_read_file(path, 1 << 20, &text, &err), 0, "%s",
-		     err.text);
-	load_text(text.data);
-	buf_release(&text);
-}
-
-static const struct settings_bucket *bucket(const char *name)
-{
-	const struct settings_bucket *b = settings_bucket(st, name);
-
-	cr_assert_not_null(b, "no bucket %s", name);
-	return b;
-}
-
-static void put(const char *name, const char *text)
-{
-	char path[256], folder[256];
-	struct err err = ERR_INIT;
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-	(void)snprintf(folder, sizeof(folder), "%s", path);
-	*strrchr(folder, '/') = '\0';
-	cr_assert_eq(io_mkdir_p(folder, 0700), 0, "%s", err.text);
-	f = fopen(path, "w");
-	cr_assert_not_null(f);
-	cr_assert_geq(fputs(text, f), 0);
-	cr_assert_eq(fclose(f), 0);
-}
-
-/* A bucket "p" whose credential is text, with secrets below dir. */
-static void load_cred(const char *text)
-{
-	char *doc;
-
-	cr_assert_gt(asprintf(&doc, "datasetfs: {secrets_dir: \"%s\"}\n"
-			      "buckets: {p: {dataset_path: \"s3://b/p\", "
-			      "default_credential: %s}}\n", dir, text), 0);
-	load_text(doc);
-	free(doc);
-}
-
-static bool told(const char *words)
-{
-	return strstr(printed.data, words) != NULL;
-}
-
-/* ---- the seed ---- */
 
 Test(settings, the_single_bucket_of_the_document)
 {
@@ -186,8 +76,6 @@ Test(settings, the_credential_of_the_document_is_a_directory_of_files)
 	buf_release(&text);
 }
 
-/* ---- shapes ---- */
-
 Test(settings, all_three_shapes_and_json_mean_the_same)
 {
 	static const char *const docs[] = {
@@ -249,85 +137,6 @@ Test(settings, everything_wrong_is_told_at_once_in_the_order_of_the_file)
 	cr_assert_null(bucket("nothing")->cred);
 }
 
-/* ---- secrets ---- */
-
-Test(settings, an_empty_override_url_is_none)
-{
-	put("s/access_key_id", "id");
-	put("s/access_key", "key");
-	put("s/override_url", "");
-	load_cred("{secretName: s}");
-	cr_assert_eq(report.n_problems, 0, "%s", printed.data);
-	cr_assert_null(bucket("p")->cred->override_url);
-}
-
-Test(settings, a_cred_yaml_of_the_secret_wins_over_the_siblings)
-{
-	put("s/cred.yaml", "access_key_id: new\naccess_key: key\n"
-	    "addressing_style: path\n");
-	load_cred("{secretName: s, access_key_id: old}");
-	cr_assert_eq(report.n_problems, 0, "%s", printed.data);
-	cr_assert_str_eq(bucket("p")->cred->access_key_id, "new");
-	cr_assert_eq(bucket("p")->cred->addressing, ADDRESSING_PATH);
-}
-
-Test(settings, single_keys_and_files_are_resolved)
-{
-	put("s/id", "the-id\n");
-	put("s/key.json", "{\"value\": \"the-key\"}");
-	load_cred("{access_key_id: {secretName: s, secretKey: id}, "
-		  "access_key: {secretName: s, secretKey: key.json}}");
-	cr_assert_eq(report.n_problems, 0, "%s", printed.data);
-	cr_assert_str_eq(bucket("p")->cred->access_key_id, "the-id");
-	cr_assert_str_eq(bucket("p")->cred->access_key, "the-key");
-
-	put("file.yaml", "{access_key_id: a, access_key: b}");
-	load_cred("{secret_file: file.yaml}");
-	cr_assert_eq(report.n_problems, 0, "%s", printed.data);
-	cr_assert_str_eq(bucket("p")->cred->access_key, "b");
-}
-
-Test(settings, a_secret_cannot_lead_out_of_its_directory)
-{
-	load_cred("{secretName: \"../etc\"}");
-	cr_assert_not_null(bucket("p")->problem);
-	load_cred("{secretName: s, secretKey: \"../../passwd\"}");
-	cr_assert_not_null(bucket("p")->problem);
-}
-
-Test(settings, the_mask_is_refused_with_its_reason)
-{
-	load_cred("{access_key_id: a, access_key: \"**********\"}");
-	cr_assert_not_null(bucket("p")->problem);
-	cr_assert(told("asterisks"), "%s", printed.data);
-}
-
-Test(settings, a_broken_secret_tells_its_place_and_never_its_content)
-{
-	put("s/cred.yaml", "access_key_id: TOPSECRET\naccess_key: [TOPSECRET");
-	load_cred("{secretName: s}");
-	cr_assert_not_null(bucket("p")->problem);
-	cr_assert_not(told("TOPSECRET"), "%s", printed.data);
-	cr_assert(told("cred.yaml"), "%s", printed.data);
-
-	put("t/access_key_id", "a");
-	put("t/acess_key", "TOPSECRET");
-	load_cred("{secretName: t}");
-	cr_assert_not_null(bucket("p")->problem);
-	cr_assert_not(told("TOPSECRET"), "%s", printed.data);
-}
-
-Test(settings, a_credential_serves_the_profile_that_it_is_for)
-{
-	load_cred("{access_key_id: a, access_key: b, endpoint: \"s3://b\"}");
-	cr_assert_null(bucket("p")->problem, "%s", printed.data);
-	load_cred("{access_key_id: a, access_key: b, endpoint: \"s3://c\"}");
-	cr_assert_not_null(bucket("p")->problem);
-	load_cred("{access_key_id: a, access_key: b, endpoint: "
-		  "\"https://s3.example.com\"}");
-	cr_assert(told("override_url"), "%s", printed.data);
-}
-
 Test(settings, two_credentials_for_one_place_are_an_error)
 {
 	load_text("buckets:\n"
@@ -337,73 +146,6 @@ Test(settings, two_credentials_for_one_place_are_an_error)
 		  "{access_key_id: x, access_key: z}}\n");
 	cr_assert_null(bucket("a")->problem);
 	cr_assert_not_null(bucket("b")->problem);
-}
-
-Test(settings, the_clients_file_serves_exactly_its_profile)
-{
-	struct settings_cred *cred = NULL;
-	struct err err = ERR_INIT;
-
-	put("config.yaml", "auth: {data: {\"s3://b\": {access_key_id: i, "
-	    "access_key: k, region: r}}}");
-	setenv("OSMO_CONFIG_FILE_DIR", dir, 1);
-	cr_assert_eq(settings_client_cred(&cred, "s3://b", &err), 0, "%s",
-		     err.text);
-	cr_assert_not_null(cred);
-	cr_assert_str_eq(cred->access_key, "k");
-	cr_assert_str_eq(cred->region, "r");
-	settings_cred_free(cred);
-	cr_assert_eq(settings_client_cred(&cred, "s3://b2", &err), 0);
-	cr_assert_null(cred);
-	put("config.yaml", "auth: {data: [");
-	cr_assert_eq(settings_client_cred(&cred, "s3://b", &err), -EINVAL);
-}
-
-/* ---- our own section ---- */
-
-Test(settings, our_own_section_is_read)
-{
-	load_text("buckets: {a: {dataset_path: \"s3://b\"}}\n"
-		  "datasetfs:\n"
-		  "  cache: {dir: /c, size: 1.5GiB, free: 7%}\n"
-		  "  memory: 512MiB\n"
-		  "  buckets:\n"
-		  "    a: {catalog: \"file:///cat\", uid: 1000, gid: 100, "
-		  "access: \"0750\", foreign: [\"s3://raw/2024\"]}\n");
-	cr_assert_eq(report.n_problems, 0, "%s", printed.data);
-	cr_assert_str_eq(st->cache_dir, "/c");
-	cr_assert_eq(st->cache_size, (uint64_t)3 << 29);
-	cr_assert_eq(st->cache_free_percent, 7);
-	cr_assert_eq(st->memory, (uint64_t)512 << 20);
-	cr_assert_eq(bucket("a")->uid, 1000);
-	cr_assert_eq(bucket("a")->gid, 100);
-	cr_assert_eq(bucket("a")->access, 0750);
-	cr_assert_eq(bucket("a")->n_foreign, 1);
-	cr_assert(bucket("a")->has_catalog);
-}
-
-Test(settings, a_bucket_whose_closing_is_mistyped_is_closed)
-{
-	load_text("buckets: {a: {dataset_path: \"s3://b\"}}\n"
-		  "datasetfs: {buckets: {a: {acess: \"0700\"}}}\n");
-	cr_assert_not_null(bucket("a")->problem);
-	cr_assert(told("access"), "%s", printed.data);
-}
-
-Test(settings, modes_other_than_the_two_close_the_bucket)
-{
-	load_text("buckets: {a: {dataset_path: \"s3://b\", mode: read_only}}");
-	cr_assert_eq(bucket("a")->mode, BUCKET_MODE_BAD);
-	cr_assert_not_null(bucket("a")->problem);
-	cr_assert_str_eq(bucket("a")->mode_text, "read_only");
-}
-
-Test(settings, old_and_unknown_keys)
-{
-	load_text("buckets: {a: {dataset_path: \"s3://b\", check_key: true}}");
-	cr_assert_eq(report.n_problems, 0, "%s", printed.data);
-	load_text("buckets: {a: {datasetPath: \"s3://b\"}}");
-	cr_assert(told("did you mean dataset_path"), "%s", printed.data);
 }
 
 Test(settings, hostile_yaml_is_bounded)
@@ -422,4 +164,124 @@ Test(settings, hostile_yaml_is_bounded)
 	load_text(deep);
 	cr_assert_eq(result, -EINVAL);
 	free(deep);
+}
+
+Test(settings, a_bucket_that_stands_twice_is_closed)
+{
+	load_text("buckets:\n  a: {dataset_path: \"s3://b\"}\n"
+		  "  c: {dataset_path: \"s3://b\"}\n"
+		  "  a: {dataset_path: \"s3://other\"}\n");
+	cr_assert_eq(result, 0);
+	cr_assert_eq(st->n_buckets, 2);
+	cr_assert_not_null(bucket("a")->problem);
+	cr_assert_null(bucket("c")->problem);
+	cr_assert(told("config.yaml:4:3: buckets.a: stands twice, first at "
+		       "line 2"), "%s", printed.data);
+}
+
+Test(settings, no_section_stands_twice_in_silence)
+{
+	static const char *const docs[] = {
+		"dataset: {buckets: {}}\ndataset: {buckets: {}}",
+		"dataset: {buckets: {}, buckets: {}}",
+		"buckets: {}\nbuckets: {}",
+		"dataset: {buckets: {}}\ndatasetfs: {}\ndatasetfs: {}",
+		"services: {configs: {dataset: {}}}\nservices: {}",
+		"services: {configs: {dataset: {}}, configs: {}}",
+		"services: {configs: {dataset: {}, dataset: {}}}",
+		"services: {configs: {dataset: {}, secretRefs: [], "
+		"secretRefs: []}}",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(docs); i++) {
+		load_text(docs[i]);
+		cr_assert_eq(report.n_errors, 1, "%s: %s", docs[i],
+			     printed.data);
+		cr_assert(told("stands twice"), "%s", printed.data);
+	}
+}
+
+Test(settings, the_default_bucket_must_be_one)
+{
+	load_text("buckets: {production: {dataset_path: \"s3://b\"}}\n"
+		  "default_bucket: prodution\n");
+	cr_assert_eq(result, 0);
+	cr_assert_null(st->default_bucket);
+	cr_assert_str_eq(st->default_bucket_text, "prodution");
+	cr_assert(told("did you mean production?"), "%s", printed.data);
+	cr_assert_null(bucket("production")->problem);
+	load_text("buckets: {a: {dataset_path: \"s3://b\"}}\n"
+		  "default_bucket: \"\"\n");
+	cr_assert_eq(report.n_problems, 0, "%s", printed.data);
+	cr_assert_null(st->default_bucket);
+}
+
+Test(settings, other_sections_of_osmos_files_are_not_our_business)
+{
+	load_text("service: {x: [1]}\nworkflow: ~\ndataset: {buckets: {}}\n");
+	cr_assert_eq(report.n_problems, 0, "%s", printed.data);
+	load_text("global: {x: y}\nservices:\n  configs:\n    enabled: true\n"
+		  "    backends: {}\n    dataset: {buckets: {}}\n"
+		  "  postgres: {}\n");
+	cr_assert_eq(report.n_problems, 0, "%s", printed.data);
+}
+
+Test(settings, a_file_is_loaded_as_its_text_is)
+{
+	struct err err = ERR_INIT;
+	char path[128];
+	char *big;
+
+	put("c.yaml", "buckets: {a: {dataset_path: \"s3://b\"}}");
+	(void)snprintf(path, sizeof(path), "%s/c.yaml", dir);
+	cr_assert_eq(settings_load(&st, path, &report, &err), 0, "%s",
+		     err.text);
+	cr_assert_str_eq(st->path, path);
+	unload();
+	(void)snprintf(path, sizeof(path), "%s/nothing.yaml", dir);
+	cr_assert_eq(settings_load(&st, path, &report, &err), -ENOENT);
+	cr_assert_eq(err.class, ERR_MISSING);
+	cr_assert_not_null(strstr(err.text, path));
+	cr_assert_lt(settings_load(&st, dir, &report, &err), 0);
+
+	big = malloc((4 << 20) + 2);
+	cr_assert_not_null(big);
+	memset(big, '#', (4 << 20) + 1);
+	big[(4 << 20) + 1] = '\0';
+	put("c.yaml", big);
+	free(big);
+	(void)snprintf(path, sizeof(path), "%s/c.yaml", dir);
+	cr_assert_lt(settings_load(&st, path, &report, &err), 0);
+	cr_assert_not_null(strstr(err.text, "c.yaml"));
+}
+
+Test(settings, what_the_three_shapes_call_a_value_is_its_path)
+{
+	load_text("services: {configs: {dataset: {buckets: {a: {mode: x}}}}}");
+	cr_assert(told("services.configs.dataset.buckets.a.mode: "), "%s",
+		  printed.data);
+	load_text("dataset: {buckets: {a: {mode: x}}}");
+	cr_assert(told(" dataset.buckets.a.mode: "), "%s", printed.data);
+	load_text("buckets: {a: {mode: x}}");
+	cr_assert(told(" buckets.a.mode: "), "%s", printed.data);
+}
+
+Test(settings, beginners_mistakes_have_a_hint)
+{
+	load_text("buckets:\n\ta: 1\n");
+	cr_assert(told("config.yaml:2:1: not valid YAML"), "%s", printed.data);
+	cr_assert(told("a tab stands there"), "%s", printed.data);
+	load_text("buckets:\n  {{- range .x }}\n  a: 1\n");
+	cr_assert(told("render it first") || told("not rendered"), "%s",
+		  printed.data);
+	load_text("a: b\n--- \nc: d\n");
+	cr_assert(told("a second document"), "%s", printed.data);
+	load_bytes("\xff\xfe" "a\0", 4);
+	cr_assert(told("UTF-16"), "%s", printed.data);
+	load_bytes("buckets: \xff\n", 11);
+	cr_assert(told("config.yaml:1:10: not valid UTF-8"), "%s",
+		  printed.data);
+	load_text("");
+	cr_assert(told("config.yaml:1:1: the file is empty"), "%s",
+		  printed.data);
 }

@@ -184,13 +184,19 @@ int http_engine_new(struct http_engine **out, const struct http_options *opt,
 	return 0;
 }
 
+void http_engine_stop(struct http_engine *engine)
+{
+	atomic_store(&engine->is_stopping, true);
+	for (unsigned i = 0; i < engine->n_threads; i++)
+		http_thread_wake(&engine->threads[i]);
+}
+
 void http_engine_free(struct http_engine *engine)
 {
 	if (!engine)
 		return;
-	atomic_store(&engine->is_stopping, true);
-	for (unsigned i = 0; i < engine->n_threads; i++)
-		http_thread_wake(&engine->threads[i]);
+	atomic_store(&engine->is_ending, true);
+	http_engine_stop(engine);
 	for (unsigned i = 0; i < engine->n_threads; i++)
 		if (engine->threads[i].is_started)
 			(void)pthread_join(engine->threads[i].thread, NULL);

@@ -35,9 +35,12 @@ struct http_options {
 int http_engine_new(struct http_engine **out, const struct http_options *opt,
 		    struct err *err) MUST_CHECK;
 /*
- * Ends every exchange with -ECANCELED, runs what http_engine_after() still
- * holds at once, joins the threads.  Not from an I/O thread.
+ * Ends every exchange with -ECANCELED and runs what http_engine_after() still
+ * holds at once; what is submitted from now on ends the same way.  So whoever
+ * waits for a store can be joined.  Does not wait.
  */
+void http_engine_stop(struct http_engine *engine);
+/* The same, and joins the threads.  Not from an I/O thread. */
 void http_engine_free(struct http_engine *engine);
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_PUT, HTTP_POST, HTTP_DELETE };

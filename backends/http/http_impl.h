@@ -116,7 +116,8 @@ struct http_engine {
 	unsigned n_threads;
 	char *ca_file;		/* NULL: curl's own */
 	char *user_agent;
-	atomic_bool is_stopping;
+	atomic_bool is_stopping;	/* all that is asked is canceled */
+	atomic_bool is_ending;	/* threads end when nothing is pending */
 	atomic_uint pending;	/* requests and timers, all threads */
 	atomic_uint in_flight;	/* requests */
 	atomic_ullong next_id;

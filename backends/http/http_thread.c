@@ -66,7 +66,7 @@ static void work_done(struct http_thread *t)
 
 	atomic_fetch_sub(&t->load, 1);
 	if (atomic_fetch_sub(&engine->pending, 1) != 1 ||
-	    !atomic_load(&engine->is_stopping))
+	    !atomic_load(&engine->is_ending))
 		return;
 	for (unsigned i = 0; i < engine->n_threads; i++)
 		http_thread_wake(&engine->threads[i]);
@@ -674,7 +674,7 @@ void *http_thread_run(void *arg)
 	struct http_engine *engine = t->engine;
 
 	current_thread = t;
-	while (!atomic_load(&engine->is_stopping) ||
+	while (!atomic_load(&engine->is_ending) ||
 	       atomic_load(&engine->pending)) {
 		drive_curl(t);
 		collect_finished(t);

@@ -166,10 +166,17 @@ fail:
 	return r;
 }
 
+void buckets_stop(struct buckets *bs)
+{
+	if (bs->engine)
+		http_engine_stop(bs->engine);
+}
+
 void buckets_free(struct buckets *bs)
 {
 	if (!bs)
 		return;
+	buckets_stop(bs);
 	buckets_catalog_stop(bs);
 	buckets_tree_stop(bs);
 	buckets_close_locations(bs);

@@ -36,6 +36,11 @@ struct buckets_options {
  */
 int buckets_new(struct buckets **out, const struct settings *settings,
 		const struct buckets_options *opt, struct err *err) MUST_CHECK;
+/*
+ * Ends all requests to stores, now and from now on, so that a daemon that ends
+ * waits for nobody.  Local directories answer by themselves.
+ */
+void buckets_stop(struct buckets *buckets);
 /* Every callback has run when it returns. */
 void buckets_free(struct buckets *buckets);
 

@@ -12,7 +12,7 @@
 
 #define MANIFEST_RANGE ((size_t)4 << 20)
 #define MANIFEST_BYTES_MAX ((uint64_t)64 << 30)
-#define MANIFEST_RANGE_TIMEOUT_MS 120000
+#define MANIFEST_RANGE_TIMEOUT_MS 30000	/* without a range: no progress */
 
 /* Non-zero ends the stream with that value. */
 typedef int (*manifest_bytes_fn)(void *arg, const void *bytes, size_t len,

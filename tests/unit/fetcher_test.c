@@ -177,7 +177,7 @@ Test(fetcher, every_size_around_the_limits_is_read_whole)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		char key[16];
+		char key[24];
 		struct blob b;
 
 		snprintf(key, sizeof(key), "k%zu", i);
@@ -369,7 +369,7 @@ Test(fetcher, cached_bytes_are_served_while_the_store_stalls)
 {
 	struct blob cached = osmo_blob("cached", 1000);
 	struct result *res[256];
-	char key[256][8];
+	char key[256][24];
 
 	cr_assert_eq(read_now(&cached, 0, 1000), 0);
 	fake_store_hold(store, true);
@@ -397,7 +397,7 @@ Test(fetcher, a_stalled_store_does_not_take_the_others_slots)
 	struct blob b = { .backend = &other->backend, .key = "k", .size = 1000,
 			  .check = BLOB_CHECK_SIZE };
 	struct result *res[256], *quick;
-	char key[256][8];
+	char key[256][24];
 
 	fake_store_hold(store, true);
 	for (int i = 0; i < 256; i++) {
@@ -425,7 +425,7 @@ Test(fetcher, memory_stays_within_its_budget)
 	/* 64 MiB of budget, 200 MiB of content. */
 	for (int i = 0; i < 25; i++) {
 		struct blob b;
-		char key[8];
+		char key[24];
 
 		snprintf(key, sizeof(key), "k%d", i);
 		b = blob_of(key, 8 * MIB);

@@ -146,6 +146,8 @@ void fs_stop(struct fs *fs)
 
 	if (fs->invalidate)
 		invalidate_stop(fs->invalidate);
+	if (fs->buckets)
+		buckets_stop(fs->buckets);
 	/* The fetcher borrows the buckets' backends: it goes first. */
 	__atomic_store_n(&fs->is_stopping, 1, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&fs->n_inside, __ATOMIC_SEQ_CST))

@@ -819,6 +819,54 @@ def life_inode_numbers_survive_a_restart(w):
         assert fork_as(w.uid, numbers) == before and before[0]
 
 
+def life_damaged_content_is_taken_back(w):
+    """A large file is served before all of it is verified; when it turns out
+    wrong, what the kernel keeps of it goes as well."""
+    b, ds, name = w.bucket, 'id-imagenet', 'id-imagenet/hashes/' + etag_of(w.v1['train/large.bin'])
+    path = w.path('production/imagenet@1/train/large.bin')
+    good = w.v1['train/large.bin']
+    bad = good[:-5] + bytes([good[-5] ^ 1]) + good[-4:]
+    b.put(name, bad)
+    subprocess.run(['chmod', '-R', 'a+rX', w.top + '/store'], check=True)
+
+    def first():
+        fd = os.open(path, os.O_RDONLY)
+        return os.pread(fd, 4096, 0) == good[:4096]
+
+    def read_all():
+        fd = os.open(path, os.O_RDONLY)
+        at = 0
+        while at < len(good):
+            try:
+                at += len(os.pread(fd, 1 << 20, at))
+            except OSError as e:
+                return e.errno
+        return 0
+
+    def cached_begin():
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            return len(os.pread(fd, 4096, 0))
+        except OSError as e:
+            return e.errno
+
+    try:
+        with w.mount() as m:
+            assert fork_as(w.uid, first) == (True, True)
+            fork_as(w.uid, read_all)
+            # Its first pages were right, and in the page cache.
+            assert wait_until(lambda: fork_as(w.uid, cached_begin) == (True, errno.EIO)), m.log()
+            assert fork_as(w.uid, read_all) == (True, errno.EIO)
+            assert ask_status(w)['cache']['damaged'] >= 1
+            assert 'pages are dropped' in m.log()
+            assert m.log().count('path="train/large.bin"') <= 2, m.log()
+    finally:
+        b.put(name, good)
+        subprocess.run(['chmod', '-R', 'a+rX', w.top + '/store'], check=True)
+    with w.mount() as m:
+        assert fork_as(w.uid, read_all) == (True, 0), m.log()
+
+
 def life_a_damaged_tree_is_built_again(w):
     def content():
         v = w.path('production/imagenet@1')

@@ -345,6 +345,7 @@ int import_source_add_dataset(struct import_source *src,
 			      const struct import_dataset_row *row,
 			      const char *where, struct err *err)
 {
+	cleanup_buf struct buf buf = BUF_INIT;
 	struct import_dataset *ds;
 	const char *why = NULL;
 	int r = count_row(src, err);
@@ -354,7 +355,8 @@ int import_source_add_dataset(struct import_source *src,
 	ds = find_or_add(src, row->id, err);
 	if (!ds)
 		return -ENOMEM;
-	if (ds->name && row->name && strcmp(ds->name, row->name) != 0) {
+	if (ds->name && row->name && strcmp(ds->name, row->name) != 0 &&
+	    strcmp(ds->name, shown(&buf, row->name)) != 0) {
 		ds->is_contradictory = true;
 		return keep_or_problem(&ds->problem, 1, "its id",
 				       "has two names in the source: they are "
@@ -570,12 +572,18 @@ static int by_name(const void *a, const void *b)
 	return order ? order : strcmp(x->id, y->id);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 /* Two rows of one number: what may change is taken from the later use. */
 static bool versions_agree(const struct import_version *a,
 			   const struct import_version *b)
 {
-	return !a->problem && !b->problem && strcmp(a->uri, b->uri) == 0 &&
-	       strcmp(a->checksum, b->checksum) == 0 && a->size == b->size;
+	return same_text(a->uri, b->uri) &&
+	       same_text(a->checksum, b->checksum) && a->size == b->size &&
+	       same_text(a->problem, b->problem);
 }
 
 static int settle_versions(struct import_dataset *ds, struct err *err)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Dumps of OSMO's database.  The first byte says how the rest is split.
- * fuzz-covers: fs/dataset/osmo_sql.c fs/dataset/osmo_sql_lex.c fs/dataset/import_sql.c fs/dataset/import_source.c
+ * fuzz-covers: fs/dataset/osmo_sql.c fs/dataset/osmo_sql_lex.c
+ * fuzz-covers: fs/dataset/osmo_sql_copy.c fs/dataset/import_sql.c
+ * fuzz-covers: fs/dataset/import_source.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"

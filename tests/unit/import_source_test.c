@@ -123,6 +123,19 @@ Test(import_source, the_same_row_twice_is_one)
 	cr_expect_null(ds->problem);
 }
 
+Test(import_source, the_same_bad_row_twice_is_no_contradiction)
+{
+	const struct import_version_row row = {
+		.dataset_id = "i", .version_id = "1", .status = "LOST",
+	};
+
+	dataset("i", "ds");
+	cr_assert_eq(import_source_add_version(src, &row, "t", &err), 0);
+	cr_assert_eq(import_source_add_version(src, &row, "t", &err), 0);
+	cr_expect_null(settled("i")->problem);
+	cr_expect_eq(src->datasets[0].n_versions, 1);
+}
+
 Test(import_source, contradictions_are_told_apart_from_what_cannot_be_taken)
 {
 	const struct import_dataset *ds;
@@ -144,6 +157,8 @@ Test(import_source, contradictions_are_told_apart_from_what_cannot_be_taken)
 Test(import_source, a_bad_name_is_kept_only_in_a_form_that_can_be_shown)
 {
 	dataset("i", "\033[31mred\n");
+	dataset("i", "\033[31mred\n");
+	cr_expect_not(src->datasets[0].is_contradictory);
 	cr_assert_str_eq(settled("i")->name, "\\x1b[31mred\\x0a");
 }
 

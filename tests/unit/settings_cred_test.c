@@ -141,8 +141,8 @@ Test(settings_cred, keys_in_the_file_itself_are_shown_nowhere)
 		"{access_key_id: a, access_key: b, region: TOPSECRET1}",
 		"{access_key_id: a, access_key: b, endpoint: TOPSECRET1}",
 		"{access_key_id: a, access_key: b, addressing_style: TOPSECRET1}",
-		"{access_key_id: a, access_key: b, override_url: "
-		"\"http://u:TOPSECRET1@host\"}",
+		("{access_key_id: a, access_key: b, override_url: "
+		 "\"http://u:TOPSECRET1@host\"}"),
 		"TOPSECRET1",
 		"{access_key: *TOPSECRET1}",
 	};

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every path of the dataset "nasty" (tests/tools/osmo_nasty.py), mounted: each
 readable byte is the source's, each unreadable one is an errno and a log line.
-Once in a local directory, once in a real S3 server."""
+In a local directory, and in a real S3 server behind a proxy that refuses some
+requests and cuts some answers; mounted by root and by an ordinary user."""
 import errno
 import hashlib
 import os
@@ -135,10 +136,21 @@ def counts_logged(log, expect):
     return {k: int(got.get(k, -1)) for k in expect}
 
 
-def check_mount(tap, where, config, top, expect, env=None):
+def check_mounts(tap, where, top, expect, config, env=None):
+    """config(cache_dir) writes the configuration."""
+    check_mount(tap, where + ' root', config(top + '/cache'), top + '/root', expect, env)
+    if os.geteuid() == 0:
+        user = harness.ordinary_user()
+        check_mount(tap, where + ' user', config(top + '/user/cache'), top + '/user', expect, env, user)
+
+
+def check_mount(tap, where, config, top, expect, env, uid=None):
     mountpoint = top + '/mnt'
     os.makedirs(mountpoint)
-    with Mount(config, mountpoint, top + '/log', env=env) as m:
+    if uid:                       # allow_other: so that this process may look
+        os.chmod(config, 0o644)
+        subprocess.run(['chown', '-R', str(uid), top], check=True)
+    with Mount(config, mountpoint, top + '/log', env=env, uid=uid, options='allow_other' if uid else None) as m:
         for number, version in expect['versions'].items():
             check_version(tap, where, f'{mountpoint}/production/nasty@{number}', version, number)
         log = m.log()
@@ -156,15 +168,24 @@ def in_a_directory(tap, top):
     expect = make(top, uri)
     for place in expect['places']:
         shutil.copytree(f"{top}/made/{place['folder']}", place['uri'][len('file://'):], dirs_exist_ok=True)
-    config = harness.write_config(
-        top + '/config.yaml', {'production': {'dataset_path': uri}}, cache_dir=top + '/cache',
-        extra={'buckets': {'production': {'foreign': expect['foreign']}}})
-    run('-c', config, 'dataset', 'import', 'osmo', 'production', top + '/made/osmo', check=True)
-    check_mount(tap, 'file', config, top, expect)
+    subprocess.run(['chmod', '-R', 'a+rX', top], check=True)
+
+    def config(cache_dir):
+        return harness.write_config(
+            top + '/config.yaml', {'production': {'dataset_path': uri}}, cache_dir=cache_dir,
+            extra={'buckets': {'production': {'foreign': expect['foreign']}}})
+    run('-c', config(top + '/cache'), 'dataset', 'import', 'osmo', 'production', top + '/made/osmo', check=True)
+    subprocess.run(['chmod', '-R', 'a+rX', top + '/bucket'], check=True)
+    check_mounts(tap, 'file', top, expect, config)
+
+
+# A store on a bad day: every answer of these kinds must be asked for again.
+BAD_DAY = [{'method': 'GET', 'every': 23, 'status': 503, 'body': ''},
+           {'method': 'GET', 'path': '/hashes/', 'every': 19, 'cut_at': 1000}]
 
 
 def in_a_server(tap, top):
-    with ds_servers.Radosgw(top + '/rgw') as store:
+    with ds_servers.Radosgw(top + '/rgw') as store, ds_servers.FaultProxy(store.endpoint) as proxy:
         client = store.client()
         expect = make(top, 's3://nasty-bucket/some/prefix')
         for place in expect['places']:
@@ -173,27 +194,36 @@ def in_a_server(tap, top):
                 client.make_bucket(bucket)
             client.put_tree(bucket, f"{top}/made/{place['folder']}")
         cred = dict(access_key_id=store.access_key, access_key=store.secret_key, region=store.region,
-                    override_url=store.endpoint, addressing_style='path')
+                    override_url=proxy.endpoint, addressing_style='path')
         os.makedirs(top + '/osmo-client', mode=0o700)
         with open(top + '/osmo-client/config.yaml', 'w') as f:
             json.dump({'auth': {'data': {'s3://nasty-bucket-foreign': cred}}}, f)
         os.chmod(top + '/osmo-client/config.yaml', 0o600)
+        subprocess.run(['chown', '-R', str(harness.ordinary_user()), top + '/osmo-client'], check=True)
         env = {'OSMO_CONFIG_FILE_DIR': top + '/osmo-client'}
-        config = harness.write_config(
-            top + '/config.yaml',
-            {'production': {'dataset_path': 's3://nasty-bucket/some/prefix', 'region': store.region,
-                            'default_credential': {k: v for k, v in cred.items() if k != 'region'}}},
-            cache_dir=top + '/cache', extra={'buckets': {'production': {'foreign': expect['foreign']}}})
-        run('-c', config, 'dataset', 'import', 'osmo', 'production', top + '/made/sql/dump.sql', env=env, check=True)
-        check_mount(tap, 's3', config, top, expect, env)
+
+        def config(cache_dir):
+            return harness.write_config(
+                top + '/config.yaml',
+                {'production': {'dataset_path': 's3://nasty-bucket/some/prefix', 'region': store.region,
+                                'default_credential': {k: v for k, v in cred.items() if k != 'region'}}},
+                cache_dir=cache_dir, extra={'buckets': {'production': {'foreign': expect['foreign']}}})
+        run('-c', config(top + '/cache'), 'dataset', 'import', 'osmo', 'production', top + '/made/sql/dump.sql',
+            env=env, check=True)
+        proxy.rules(BAD_DAY)
+        check_mounts(tap, 's3', top, expect, config, env)
+        tap.ok(all(n > 0 for n in proxy.hits()), 's3: the proxy did refuse and cut', proxy.hits())
 
 
 def main():
+    harness.own_namespace()
     tap = Tap()
     if not os.path.exists('/dev/fuse'):
         tap.skip('the dataset "nasty", mounted', 'no /dev/fuse on this machine')
         return tap.done()
     with harness.scratch() as top:
+        harness.open_dev_fuse(top)
+        harness.allow_other(top)
         in_a_directory(tap, top)
     with harness.scratch() as top:
         try:

@@ -96,6 +96,21 @@ static struct fetch *start_for(struct fetcher *f, struct fetch_waiter *w,
 	return start(f, st, from, to, deadline, is_private, false);
 }
 
+/*
+ * Every part is known or being hashed: the fetch that will tell whether the
+ * blob is right.  NULL: that is known, or not near.
+ */
+static struct fetch *verdict_of(const struct blob_state *st)
+{
+	struct fetch *fetch = st->fetches;
+
+	if (!st->n_hashing || st->n_known + st->n_hashing < st->parts)
+		return NULL;
+	while (fetch && !fetch->is_hashing)
+		fetch = fetch->state_next;
+	return fetch;
+}
+
 int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 {
 	struct blob_state *st = w->state;
@@ -106,8 +121,17 @@ int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 	n = cache_pin(f->cache, &st->id, w->offset, w->len, pins,
 		      FETCH_PINS_MAX, &missing);
 	w->generation = st->generation;
-	if (n > 0)
+	if (n > 0) {
+		/* Who reads all of a damaged blob must not end with success. */
+		fetch = verdict_of(st);
+		if (fetch) {
+			cache_unpin(f->cache, pins, n);
+			waiter_park(w, fetch);
+			return 0;
+		}
+		st->was_served = true;
 		return n;
+	}
 	if (st->bad_until_ms && clock_ms() < st->bad_until_ms)
 		return -EBADMSG;
 	fetch = w->starts > FETCH_STARTS_SHARED ? NULL : find(st, missing);

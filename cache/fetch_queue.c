@@ -93,6 +93,15 @@ void fetch_unlist(struct fetch *fetch)
 		*at = fetch->state_next;
 }
 
+void fetch_list_hashing(struct fetch *fetch)
+{
+	struct blob_state *st = fetch->state;
+
+	fetch->is_hashing = true;
+	fetch->state_next = st->fetches;
+	st->fetches = fetch;
+}
+
 void fetch_free(struct fetcher *f, struct fetch *fetch)
 {
 	struct blob_state *st = fetch->state;
@@ -103,6 +112,8 @@ void fetch_free(struct fetcher *f, struct fetch *fetch)
 				   extent_memory_is_mapped(fetch->len));
 	if (fetch->is_charged)
 		memory_budget_give(f->opt.budget, cache_cost(fetch->len));
+	if (fetch->is_counted)
+		f->bytes -= cache_cost(fetch->len);
 	free(fetch->if_match);
 	free(fetch);
 	state_put(f, st);
@@ -137,6 +148,8 @@ static struct fetch *next_of(struct fetcher *f, bool ahead) REQUIRES(&f->lock)
 static struct fetch *take_next(struct fetcher *f) REQUIRES(&f->lock)
 {
 	struct fetch *fetch;
+	uint64_t cost;
+	bool is_alone;
 
 	if (f->stopping || f->in_flight >= FETCHER_IN_FLIGHT_MAX)
 		return NULL;
@@ -145,11 +158,17 @@ static struct fetch *take_next(struct fetcher *f) REQUIRES(&f->lock)
 		fetch = next_of(f, true);
 	if (!fetch)
 		return NULL;
-	if (cache_make_room(f->cache, cache_cost(fetch->len)))
+	is_alone = !f->in_flight && !f->finishing;
+	cost = cache_cost(fetch->len);
+	if (!is_alone && f->bytes + cost > f->memory / FETCH_BYTES_SHARE)
+		return NULL;
+	if (cache_make_room(f->cache, cost))
 		fetch->is_charged = true;
-	else if (fetch->is_ahead || f->in_flight + f->finishing > 0)
+	else if (fetch->is_ahead || !is_alone)
 		return NULL;	/* what is under way gives its memory back */
 	/* Else one at a time goes on beyond the budget, or nothing would. */
+	fetch->is_counted = true;
+	f->bytes += cost;
 	dequeue(fetch);
 	f->in_flight++;
 	fetch->state->source->in_flight++;
@@ -187,6 +206,9 @@ void fetch_pump(struct fetcher *f)
 	while ((fetch = take_next(f))) {
 		const char *validator = fetch->state->validator;
 
+		/* A store that gives none is believed by the size alone. */
+		if (validator && !*validator)
+			validator = NULL;
 		fetch->data = extent_memory_alloc(fetch->len);
 		if (validator)
 			fetch->if_match = strdup(validator);

@@ -67,17 +67,42 @@ static void idle_add(struct fetcher *f, struct blob_state *st)
 	f->n_idle++;
 }
 
-void state_forget_parts(struct fetcher *f, struct blob_state *st)
+static uint64_t parts_cost(const struct blob_state *st)
 {
-	if (!st->part_known)
-		return;
-	memory_budget_give(f->opt.budget,
-			   (uint64_t)st->parts * (1 + MD5_SIZE));
+	return (uint64_t)st->parts * (1 + MD5_SIZE);
+}
+
+bool state_keep_parts(struct fetcher *f, struct blob_state *st)
+{
+	if (st->part_known)
+		return true;
+	if (!cache_make_room(f->cache, parts_cost(st)))
+		return false;
+	st->part_known = calloc(st->parts, 1);
+	st->part_md5 = calloc(st->parts, MD5_SIZE);
+	if (st->part_known && st->part_md5) {
+		f->parts_bytes += parts_cost(st);
+		return true;
+	}
 	free(st->part_known);
 	free(st->part_md5);
 	st->part_known = NULL;
 	st->part_md5 = NULL;
-	st->n_known = 0;
+	memory_budget_give(f->opt.budget, parts_cost(st));
+	return false;
+}
+
+void state_forget_parts(struct fetcher *f, struct blob_state *st)
+{
+	if (!st->part_known)
+		return;
+	memory_budget_give(f->opt.budget, parts_cost(st));
+	f->parts_bytes -= parts_cost(st);
+	free(st->part_known);
+	free(st->part_md5);
+	st->part_known = NULL;
+	st->part_md5 = NULL;
+	st->n_known = st->n_hashing = 0;
 }
 
 static void state_free(struct fetcher *f, struct blob_state *st)
@@ -136,10 +161,17 @@ struct blob_state *state_get(struct fetcher *f, const struct blob_id *id,
 {
 	struct blob_state *st = state_find(f, id);
 
-	if (!st)
+	if (!st) {
 		st = state_new(f, id, blob);
-	else if (!st->refs)
+	} else if (!st->refs) {
+		struct source *source = source_get(f, blob->backend);
+
+		/* The credential may be a newer one. */
+		if (!source)
+			return NULL;
+		st->source = source;
 		idle_remove(f, st);
+	}
 	if (st)
 		st->refs++;
 	return st;
@@ -160,7 +192,8 @@ void state_put(struct fetcher *f, struct blob_state *st)
 		return;
 	}
 	idle_add(f, st);
-	while (f->n_idle > FETCH_IDLE_MAX) {
+	while (f->n_idle > FETCH_IDLE_MAX ||
+	       (f->n_idle && f->parts_bytes > f->memory / FETCH_PARTS_SHARE)) {
 		struct blob_state *oldest = f->idle_oldest;
 
 		/* Its cached ranges must not meet another validator's. */
@@ -180,7 +213,17 @@ void state_restart(struct fetcher *f, struct blob_state *st)
 		st->validator = NULL;
 	}
 	st->generation++;
+	st->was_served = false;
 	st->is_verified = false;
+}
+
+bool state_condemn(struct fetcher *f, struct blob_state *st)
+{
+	bool was_served = st->was_served;
+
+	state_restart(f, st);
+	st->valid_from = st->generation;
+	return was_served;
 }
 
 void state_free_all(struct fetcher *f)

@@ -119,11 +119,13 @@ struct fetch_waiter *waiter_find(struct fetcher *f, const void *arg)
 void waiter_park(struct fetch_waiter *w, struct fetch *fetch)
 {
 	w->fetch = fetch;
-	w->prev = NULL;
-	w->next = fetch->waiters;
-	if (w->next)
-		w->next->prev = w;
-	fetch->waiters = w;
+	w->next = NULL;
+	w->prev = fetch->waiters_tail;
+	if (w->prev)
+		w->prev->next = w;
+	else
+		fetch->waiters = w;
+	fetch->waiters_tail = w;
 }
 
 void waiter_unpark(struct fetch_waiter *w)
@@ -136,6 +138,8 @@ void waiter_unpark(struct fetch_waiter *w)
 		w->fetch->waiters = w->next;
 	if (w->next)
 		w->next->prev = w->prev;
+	else
+		w->fetch->waiters_tail = w->prev;
 	w->fetch = NULL;
 	w->prev = w->next = NULL;
 }

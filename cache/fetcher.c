@@ -22,6 +22,8 @@ int fetcher_new(struct fetcher **out, const struct fetcher_options *opt,
 	cond_init(&f->idle);
 	cond_init(&f->timer_wake);
 	f->states = calloc(FETCH_BUCKETS, sizeof(struct blob_state *));
+	f->memory = memory_budget_limit(opt->budget) -
+		    memory_budget_used(opt->budget);
 	r = f->states ? cache_new(&f->cache, opt->budget, err) : err_nomem(err);
 	if (r == 0)
 		r = pool_new(&f->pool, "fetch", FETCH_THREADS, FETCH_JOBS_MAX,
@@ -114,6 +116,9 @@ static int refuse(int r, struct err *err)
 		return err_set(err, ERR_USAGE, EINVAL,
 			       "a read of nothing, beyond the end, or of more than %zu bytes",
 			       FETCHER_READ_MAX);
+	case -EPROTO:
+		return err_set(err, ERR_CORRUPT, EIO,
+			       "the etag in the manifest is none that content of this size can have");
 	case -EBADMSG:
 		return err_set(err, ERR_CORRUPT, EIO,
 			       "content damaged, as was seen a moment ago");
@@ -155,6 +160,37 @@ static int begin(struct fetcher *f, struct fetch_waiter *w,
 	return r;
 }
 
+/*
+ * An etag of so many parts can be computed of content of this size: else
+ * nothing that a store could answer would be right.
+ */
+static bool is_possible(const struct blob *blob)
+{
+	uint64_t parts = (blob->size + BLOB_PART - 1) / BLOB_PART;
+
+	if (blob->check != BLOB_CHECK_OSMO)
+		return true;
+	return blob->size <= BLOB_PART ? blob->parts <= 1 :
+					 blob->parts == parts;
+}
+
+/* A small blob that is cached was checked: that is all there is to know. */
+static bool read_whole(struct fetcher *f, const struct blob_id *id,
+		       uint64_t offset, size_t len, fetch_done_fn done,
+		       void *arg)
+{
+	struct extent *pins[FETCH_PINS_MAX];
+	uint64_t missing;
+	int n = cache_pin(f->cache, id, offset, len, pins, FETCH_PINS_MAX,
+			  &missing);
+
+	if (!n)
+		return false;
+	atomic_fetch_add_explicit(&f->hits, 1, memory_order_relaxed);
+	fetch_give(f, offset, len, done, arg, pins, n);
+	return true;
+}
+
 void fetcher_read(struct fetcher *f, const struct blob *blob, uint64_t offset,
 		  size_t len, int64_t deadline_ms, fetch_done_fn done,
 		  void *arg, struct fetch_waiter **waiter)
@@ -170,10 +206,16 @@ void fetcher_read(struct fetcher *f, const struct blob *blob, uint64_t offset,
 	if (!len || len > FETCHER_READ_MAX || len > blob->size ||
 	    offset > blob->size - len)
 		r = -EINVAL;
+	else if (!is_possible(blob))
+		r = -EPROTO;
 	else
+		blob_identify(&id, blob);
+	if (r == -ENOMEM && blob->size <= FETCHER_WHOLE_MAX &&
+	    read_whole(f, &id, offset, len, done, arg))
+		return;
+	if (r == -ENOMEM)
 		w = waiter_new(offset, len, deadline_ms, done, arg);
 	if (w) {
-		blob_identify(&id, blob);
 		lock_take(&f->lock);
 		r = begin(f, w, &id, blob, pins);
 		if (r == 0 && waiter)

@@ -52,6 +52,13 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
 /* Memory of corruption: a scan of a bad file is no storm of requests. */
 #define FETCH_BAD_MS 5000
 
+/*
+ * Requests may take half of the memory, so that what they bring stays long
+ * enough to be read; digests of parts an eighth.
+ */
+#define FETCH_BYTES_SHARE 2
+#define FETCH_PARTS_SHARE 8
+
 /* Parts of one blob whose digests are kept: 8 TiB. */
 #define FETCH_PARTS_MAX ((uint64_t)1 << 20)
 
@@ -74,6 +81,8 @@ enum blob_rule {
 	RULE_MD5_HINT,	/* whole: another MD5 is logged */
 	RULE_NONE,
 };
+
+enum part_known { PART_UNKNOWN = 0, PART_HASHING, PART_KNOWN };
 
 /* A sequential reader of a large blob. */
 struct stream {
@@ -112,13 +121,17 @@ struct blob_state {
 	bool is_fixed;		/* validator is the caller's if_match */
 
 	char *validator;	/* NULL: the next response sets it */
-	unsigned generation;	/* changes with what validator stands for */
+	uint64_t generation;	/* changes with what validator stands for */
+	/* Bytes of an older one than this were wrong, or are not what the
+	   object holds now. */
+	uint64_t valid_from;
+	bool was_served;	/* bytes of this generation, to anybody */
 	bool is_verified;	/* all bytes under this validator were right */
 	int64_t bad_until_ms;	/* 0: not known to be bad */
 	char *bad_validator;	/* whose content had another etag */
-	uint8_t *part_known;	/* a byte a part; NULL until one is */
+	uint8_t *part_known;	/* enum part_known; NULL until one is */
 	uint8_t (*part_md5)[MD5_SIZE];
-	uint32_t n_known;
+	uint32_t n_known, n_hashing;
 
 	struct fetch *fetches;	/* active ones that others may wait for */
 	uint64_t reads;
@@ -130,11 +143,14 @@ struct fetch {
 	struct blob_state *state;	/* counted */
 	struct fetch *state_next;
 	struct fetch *queue_prev, *queue_next;
-	bool is_queued, is_ahead, is_private, is_charged;
-	struct fetch_waiter *waiters;
+	bool is_queued, is_ahead, is_private;
+	bool is_charged;	/* data is paid for, and not the cache's yet */
+	bool is_counted;	/* in fetcher->bytes */
+	bool is_hashing;	/* its bytes are cached, a part being judged */
+	struct fetch_waiter *waiters, *waiters_tail;
 	uint64_t offset;
 	size_t len;
-	unsigned generation;
+	uint64_t generation;
 	int64_t deadline_ms;
 	void *data;
 	char *if_match;		/* as sent, or NULL */
@@ -156,7 +172,7 @@ struct fetch_waiter {
 	struct fetch_waiter *arg_next;
 	size_t heap_at;
 	unsigned starts;
-	unsigned generation;	/* of state, when the bytes were pinned */
+	uint64_t generation;	/* of state, when the bytes were pinned */
 };
 
 #define FETCH_BUCKETS 16384	/* of each table below; a power of two */
@@ -165,6 +181,7 @@ struct fetcher {
 	struct fetcher_options opt;
 	struct cache *cache;
 	struct pool *pool;	/* digests and answers */
+	uint64_t memory;	/* what requests, cache and tables share */
 
 	struct lock lock;
 	struct cond idle;	/* for fetcher_free() */
@@ -178,6 +195,8 @@ struct fetcher {
 	struct source *turn;	/* whose request is next; may be NULL */
 	unsigned in_flight;	/* requests at backends */
 	unsigned finishing;	/* came back, not yet answered */
+	uint64_t bytes;		/* of both */
+	uint64_t parts_bytes;	/* of all part tables */
 	unsigned n_ahead;	/* in flight, started for nobody */
 	/* Streams that were read in this second and in the one before: they
 	   share the memory for what is read ahead. */
@@ -204,8 +223,16 @@ struct blob_state *state_find(struct fetcher *f, const struct blob_id *id)
 void state_put(struct fetcher *f, struct blob_state *st) REQUIRES(&f->lock);
 void state_forget_parts(struct fetcher *f, struct blob_state *st)
 	REQUIRES(&f->lock);
+bool state_keep_parts(struct fetcher *f, struct blob_state *st)
+	REQUIRES(&f->lock);
 /* Bytes cached of it are not its bytes any more; the validator is open. */
 void state_restart(struct fetcher *f, struct blob_state *st)
+	REQUIRES(&f->lock);
+/*
+ * The same, for what was served must not stay in anybody's cache either: true
+ * when something was, and on_bad has to be told.
+ */
+bool state_condemn(struct fetcher *f, struct blob_state *st)
 	REQUIRES(&f->lock);
 void state_free_all(struct fetcher *f) REQUIRES(&f->lock);
 
@@ -246,20 +273,41 @@ void fetch_enqueue(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 void fetch_promote(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 /* Not to be found by others any more; under the lock. */
 void fetch_unlist(struct fetch *fetch);
+/* To be found again, by who must wait for its verdict; under the lock. */
+void fetch_list_hashing(struct fetch *fetch);
 /* A queued one that nobody wants: out of the queue, freed. */
 void fetch_abandon(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 void fetch_free(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 /* Starts what may be started. */
 void fetch_pump(struct fetcher *f) EXCLUDES(&f->lock);
 
-/* --- fetch_finish.c: what came back, and is it what it should be --- */
+/* --- fetch_check.c: is it what it should be --- */
+
+/* Of a whole blob's bytes.  0, or -EBADMSG with fetch->err set. */
+int fetch_check_whole(struct fetch *fetch) MUST_CHECK;
+
+#define FETCH_PART_JOBS 2	/* of a range of FETCH_RANGE_MAX */
+struct part_job {
+	uint32_t part;
+	int n;
+	struct extent *pins[FETCH_PINS_MAX];
+};
+/* Pins the parts that the fetch completed; how many. */
+int parts_begin(struct fetcher *f, struct fetch *fetch, struct part_job *jobs)
+	REQUIRES(&f->lock);
+/* Hashes and unpins them; judges the blob when they were the last ones. */
+void parts_hash(struct fetcher *f, struct fetch *fetch, struct part_job *jobs,
+		int n) EXCLUDES(&f->lock);
+
+/* --- fetch_finish.c: what came back, and who gets it --- */
 
 void fetch_arrived(void *arg, int r, const struct object_info *info,
 		   const struct err *err);
-/*
- * Calls done() with the pinned bytes, unpins, frees; w is in no table and
- * still counts its state.
- */
+/* Calls done() with the pinned bytes, and unpins. */
+void fetch_give(struct fetcher *f, uint64_t offset, size_t len,
+		fetch_done_fn done, void *arg, struct extent *const *pins,
+		int n);
+/* The same; frees w, which is in no table and still counts its state. */
 void waiter_answer(struct fetcher *f, struct fetch_waiter *w,
 		   struct extent *const *pins, int n);
 /* Calls done() and frees; w is in no table and counts no state. */

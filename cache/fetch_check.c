@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Is it what it should be?  A whole blob by its MD5; a large one part by part
+ * as they become complete in the cache, and when all were hashed by the etag
+ * that they make.
+ */
+#include <config.h>
+#include "cache/fetcher_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "backends/base/clock.h"
+#include "backends/base/encode.h"
+#include "backends/base/log.h"
+
+#define LOG "fetch"
+
+static void hex(char out[2 * MD5_SIZE + 1], const uint8_t md5[MD5_SIZE])
+{
+	encode_hex(out, md5, MD5_SIZE);
+}
+
+int fetch_check_whole(struct fetch *fetch)
+{
+	const struct blob_state *st = fetch->state;
+	char want[2 * MD5_SIZE + 1], got[2 * MD5_SIZE + 1];
+	uint8_t md5[MD5_SIZE];
+
+	if (st->rule != RULE_MD5 && st->rule != RULE_MD5_HINT)
+		return 0;
+	digest_md5(md5, fetch->data, fetch->len);
+	if (st->parts == 1)	/* the digest of its one part's digest */
+		digest_md5(md5, md5, sizeof(md5));
+	if (memcmp(md5, st->md5, sizeof(md5)) == 0)
+		return 0;
+	hex(want, st->md5);
+	hex(got, md5);
+	if (st->rule == RULE_MD5_HINT) {
+		log_warn(LOG, "a foreign object's MD5 is not its etag: store=%s key=%s md5=%s etag=%s",
+			 backend_name(st->source->backend), st->key, got, want);
+		return 0;
+	}
+	return err_set(&fetch->err, ERR_CORRUPT, EBADMSG,
+		       "%s/%s: content damaged: its MD5 is %s, expected %s",
+		       backend_name(st->source->backend), st->key, got, want);
+}
+
+static bool part_begin(struct fetcher *f, struct blob_state *st, uint32_t part,
+		       struct part_job *job) REQUIRES(&f->lock)
+{
+	uint64_t offset = part * BLOB_PART, missing;
+	uint64_t rest = st->size - offset;
+	size_t len = (size_t)(rest < BLOB_PART ? rest : BLOB_PART);
+
+	if (st->part_known && st->part_known[part] != PART_UNKNOWN)
+		return false;
+	job->part = part;
+	job->n = cache_pin(f->cache, &st->id, offset, len, job->pins,
+			   FETCH_PINS_MAX, &missing);
+	if (!job->n)
+		return false;
+	if (!state_keep_parts(f, st)) {
+		cache_unpin(f->cache, job->pins, job->n);
+		return false;
+	}
+	st->part_known[part] = PART_HASHING;
+	st->n_hashing++;
+	return true;
+}
+
+int parts_begin(struct fetcher *f, struct fetch *fetch, struct part_job *jobs)
+{
+	struct blob_state *st = fetch->state;
+	uint64_t first = fetch->offset / BLOB_PART;
+	uint64_t last = (fetch->offset + fetch->len - 1) / BLOB_PART;
+	int n = 0;
+
+	if (st->rule != RULE_PARTS || st->is_verified)
+		return 0;
+	for (uint64_t part = first; part <= last && n < FETCH_PART_JOBS; part++)
+		if (part_begin(f, st, (uint32_t)part, &jobs[n]))
+			n++;
+	return n;
+}
+
+static void bad_blob(struct fetcher *f, struct blob_state *st)
+	REQUIRES(&f->lock)
+{
+	free(st->bad_validator);
+	st->bad_validator = st->validator && *st->validator ?
+				    strdup(st->validator) : NULL;
+	/* Told in any case: a reply may be on its way. */
+	(void)state_condemn(f, st);
+	st->bad_until_ms = clock_ms() + FETCH_BAD_MS;
+	atomic_fetch_add(&f->bad_blobs, 1);
+}
+
+/* All parts are known: is the etag made of them the blob's name? */
+static bool parts_agree(const struct blob_state *st)
+{
+	uint8_t md5[MD5_SIZE];
+
+	digest_md5(md5, st->part_md5, (size_t)st->parts * MD5_SIZE);
+	return memcmp(md5, st->md5, sizeof(md5)) == 0;
+}
+
+/* Notes the digest of a part; true: with it the blob turned out to be bad. */
+static bool part_note(struct fetcher *f, struct fetch *fetch, uint32_t part,
+		      const uint8_t md5[MD5_SIZE]) REQUIRES(&f->lock)
+{
+	struct blob_state *st = fetch->state;
+
+	if (st->generation != fetch->generation)
+		return false;
+	st->n_hashing--;
+	st->part_known[part] = PART_KNOWN;
+	memcpy(st->part_md5[part], md5, MD5_SIZE);
+	if (++st->n_known < st->parts)
+		return false;
+	if (!parts_agree(st)) {
+		bad_blob(f, st);
+		return true;
+	}
+	st->is_verified = true;
+	state_forget_parts(f, st);
+	return false;
+}
+
+void parts_hash(struct fetcher *f, struct fetch *fetch, struct part_job *jobs,
+		int n)
+{
+	struct blob_state *st = fetch->state;
+	bool is_bad = false;
+
+	for (int i = 0; i < n; i++) {
+		struct digest *sum = digest_new(DIGEST_MD5);
+		uint8_t md5[MD5_SIZE];
+
+		for (int k = 0; k < jobs[i].n; k++)
+			digest_add(sum, jobs[i].pins[k]->data,
+				   jobs[i].pins[k]->len);
+		digest_finish(sum, md5);
+		digest_free(sum);
+		cache_unpin(f->cache, jobs[i].pins, jobs[i].n);
+		lock_take(&f->lock);
+		is_bad = part_note(f, fetch, jobs[i].part, md5) || is_bad;
+		lock_drop(&f->lock);
+	}
+	if (!is_bad)
+		return;
+	log_error(LOG, "content damaged, dropped: store=%s key=%s error=\"the etag of all its parts is another\"",
+		  backend_name(st->source->backend), st->key);
+	if (f->opt.on_bad)
+		f->opt.on_bad(f->opt.on_bad_arg, &st->id);
+}

@@ -69,8 +69,9 @@ int catalog_store_create_version(struct catalog_store *store,
 /*
  * Compare-and-swap of head.json: change() gets the current bytes (len 0: there
  * is none) and writes the new ones to *out; it is called again after a lost
- * race, at most CATALOG_CAS_TRIES times.  change() returning 1 means "nothing
- * to change".
+ * race, at most CATALOG_CAS_TRIES times, then -EBUSY (ERR_RETRY).  change()
+ * returning 1 means "nothing to change".  Two writers who want the same bytes
+ * both succeed, by one write: a change says what is to be, it does not count.
  */
 #define CATALOG_CAS_TRIES 20
 typedef int (*catalog_head_change_fn)(void *arg, const void *bytes, size_t len,

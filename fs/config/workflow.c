@@ -67,6 +67,26 @@ static int add_input(struct walk *walk, const char *task, size_t index,
 	return 0;
 }
 
+static int add_dataset(struct walk *walk, const char *task, size_t index,
+		       const struct yaml_node *ds)
+{
+	const struct yaml_node *name = yaml_node_get(ds, "name");
+	const struct yaml_node *local = yaml_node_get(ds, "localpath");
+
+	if (ds->kind != NODE_MAPPING)
+		return bad(walk, ds->at,
+			   "dataset: expected a mapping with name");
+	if (!name)
+		return bad(walk, ds->at, "dataset: name is missing");
+	/* What stands there now would be an older version than is meant. */
+	if (!yaml_node_is_null(local))
+		return bad(walk, local->at,
+			   "localpath is uploaded at submission, so the "
+			   "version that is meant does not exist yet: publish "
+			   "it first and remove localpath");
+	return add_input(walk, task, index, name, yaml_node_get(ds, "regex"));
+}
+
 /* Other kinds of inputs (url:, task:) are none of ours. */
 static int add_inputs(struct walk *walk, const char *task,
 		      const struct yaml_node *list)
@@ -83,14 +103,8 @@ static int add_inputs(struct walk *walk, const char *task,
 
 		if (item->kind == NODE_SCALAR)
 			r = add_input(walk, task, i, item, NULL);
-		else if (ds && ds->kind == NODE_MAPPING)
-			r = yaml_node_get(ds, "name") ?
-			    add_input(walk, task, i, yaml_node_get(ds, "name"),
-				      yaml_node_get(ds, "regex")) :
-			    bad(walk, ds->at, "dataset: name is missing");
 		else if (ds)
-			r = bad(walk, ds->at,
-				"dataset: expected a mapping with name");
+			r = add_dataset(walk, task, i, ds);
 	}
 	return r;
 }

@@ -2,7 +2,7 @@
 /*
  * The dataset inputs of an OSMO workflow file, in both spellings:
  *	inputs: [- robotics/sim-data-2024]        (the list form)
- *	inputs: [- dataset: {name: ds:3, regex: …, localpath: …}]
+ *	inputs: [- dataset: {name: ds:3, regex: …}]
  * wherever "inputs" stands (workflow.tasks[].inputs, groups[].tasks[].inputs,
  * or at the top).
  */
@@ -22,6 +22,11 @@ struct workflow {
 	struct workflow_input *inputs;
 	size_t n_inputs;
 };
+/*
+ * The first thing that is wrong ends it: -EINVAL (ERR_USAGE), "PATH:LINE:
+ * COLUMN: ...".  So do what OSMO's service would still have to fill in, as a
+ * guess would be another version than is meant: {{...}} in a name, localpath.
+ */
 int workflow_parse(struct workflow *out, const char *path, const void *text,
 		   size_t len, struct err *err) MUST_CHECK;
 void workflow_release(struct workflow *workflow);

@@ -284,3 +284,41 @@ Test(settings, beginners_mistakes_have_a_hint)
 	cr_assert(told("config.yaml:1:1: the file is empty"), "%s",
 		  printed.data);
 }
+
+/* Each "known here are A, B, C" of the report, against the manual. */
+Test(settings, the_manual_names_every_key)
+{
+	cleanup_buf struct buf manual = BUF_INIT;
+	struct err err = ERR_INIT;
+	const char *top = getenv("top_srcdir");
+	char path[512], want[128], *save = NULL;
+	size_t n_keys = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/man/datasetfs.conf.5",
+		       top ? top : ".");
+	cr_assert_eq(io_read_file(path, 1 << 20, &manual, &err), 0);
+	load_text("buckets: {a: {x: 1, dataset_path: \"s3://b\", "
+		  "default_credential: {x: 1, access_key_id: a, "
+		  "access_key: b}}}\nx: 1\ndatasetfs: {x: 1, cache: {x: 1}, "
+		  "buckets: {a: {x: 1}}}\n");
+	cr_assert_eq(report.n_problems, 6, "%s", printed.data);
+	for (size_t i = 0; i < report.n_problems; i++) {
+		char *known = strstr(report.problems[i].text, "here are ");
+
+		cr_assert_not_null(known);
+		for (char *key = strtok_r(known + 9, ", ", &save); key;
+		     key = strtok_r(NULL, ", ", &save)) {
+			bool is_there;
+
+			(void)snprintf(want, sizeof(want), "Cm %s", key);
+			is_there = strstr(manual.data, want);
+			(void)snprintf(want, sizeof(want), ".%s", key);
+			is_there = is_there || strstr(manual.data, want);
+			(void)snprintf(want, sizeof(want), ", %s\n", key);
+			is_there = is_there || strstr(manual.data, want);
+			cr_assert(is_there, "datasetfs.conf(5) lacks %s", key);
+			n_keys++;
+		}
+	}
+	cr_assert_geq(n_keys, 27);
+}

@@ -38,6 +38,8 @@ struct version {
 	int64_t last_used_s;
 	uint64_t size;
 	char *metadata;		/* one JSON object as text, "{}" */
+	char **tags;		/* that were asked for with it; see the head */
+	size_t n_tags;
 	uint8_t digest[SHA256_SIZE];	/* of the record's bytes */
 };
 

@@ -29,6 +29,9 @@ void version_release(struct version *v)
 	free(v->checksum);
 	free(v->created_by);
 	free(v->metadata);
+	for (size_t i = 0; i < v->n_tags; i++)
+		free(v->tags[i]);
+	free(v->tags);
 	memset(v, 0, sizeof(*v));
 }
 
@@ -512,6 +515,16 @@ static int get_word(bool *out, const json_t *obj, const char *member,
 		       yes);
 }
 
+/* Absent: 0. */
+static int get_number(uint32_t *out, const json_t *obj, const char *member,
+		      struct err *err)
+{
+	const json_t *v = json_object_get(obj, member);
+
+	*out = 0;
+	return v ? to_number(out, v, member, err) : 0;
+}
+
 static int head_fill(struct catalog_head *head, json_t *obj, const char *text,
 		     size_t len, struct err *err)
 {
@@ -535,7 +548,8 @@ static int head_fill(struct catalog_head *head, json_t *obj, const char *text,
 	    (r = get_object(&ds->labels, obj, "labels", text, len, err)) < 0 ||
 	    (r = parse_tags(ds, obj, err)) < 0 ||
 	    (r = parse_live(head, obj, text, len, err)) < 0 ||
-	    (r = parse_deleted(head, obj, err)) < 0)
+	    (r = parse_deleted(head, obj, err)) < 0 ||
+	    (r = get_number(&head->tagged, obj, "tagged", err)) < 0)
 		return r;
 	return parse_members(ds, obj, err);
 }
@@ -594,6 +608,35 @@ static int parse_kind(struct version *v, json_t *obj, struct err *err)
 	return 0;
 }
 
+/* "latest" of our own versions is derived, so nobody can ask for it. */
+static int parse_version_tags(struct version *v, json_t *obj, struct err *err)
+{
+	json_t *tags = json_object_get(obj, "tags"), *tag;
+	size_t i;
+
+	if (!tags)
+		return 0;
+	if (!json_is_array(tags) ||
+	    json_array_size(tags) > CATALOG_VERSION_TAGS_MAX)
+		return corrupt(err, "tags", "an array of at most 100 tags");
+	v->tags = calloc(json_array_size(tags) + 1, sizeof(*v->tags));
+	if (!v->tags)
+		return err_nomem(err);
+	json_array_foreach(tags, i, tag) {
+		const char *name = json_string_value(tag);
+
+		if (!name || !reference_is_name(name, strlen(name)) ||
+		    strcmp(name, "latest") == 0)
+			return corrupt(err, "tags",
+				       "tags of [A-Za-z0-9_-]+, not \"latest\"");
+		v->tags[i] = strdup(name);
+		if (!v->tags[i])
+			return err_nomem(err);
+		v->n_tags = i + 1;
+	}
+	return 0;
+}
+
 static int version_fill(struct version *v, const char *id, json_t *obj,
 			const char *text, size_t len, struct err *err)
 {
@@ -616,7 +659,8 @@ static int version_fill(struct version *v, const char *id, json_t *obj,
 	    (r = get_size(&v->size, obj, "size", true, err)) < 0 ||
 	    (r = get_text_or_empty(&v->created_by, obj, "created_by",
 				   CATALOG_TEXT_MAX, err)) < 0 ||
-	    (r = get_time(&v->created_s, obj, "created_date", err)) < 0)
+	    (r = get_time(&v->created_s, obj, "created_date", err)) < 0 ||
+	    (r = parse_version_tags(v, obj, err)) < 0)
 		return r;
 	return get_object(&v->metadata, obj, "metadata", text, len, err);
 }

@@ -22,6 +22,7 @@
 #define CATALOG_CHECKSUM_MAX 128
 #define CATALOG_OBJECT_MAX ((size_t)1 << 20)	/* labels, metadata */
 #define CATALOG_TAGS_MAX 100000
+#define CATALOG_VERSION_TAGS_MAX 100	/* asked for with one version */
 #define CATALOG_MEMBERS_MAX 100000
 #define CATALOG_VERSIONS_MAX 1000000
 
@@ -43,6 +44,7 @@ struct catalog_head {
 	size_t n_live;
 	uint32_t *deleted;	/* ascending */
 	size_t n_deleted;
+	uint32_t tagged;	/* the records up to here need no completion */
 };
 void catalog_head_release(struct catalog_head *head);
 #define cleanup_catalog_head __attribute__((cleanup(catalog_head_release)))

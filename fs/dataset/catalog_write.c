@@ -205,6 +205,16 @@ static void put_deleted(struct buf *out, const struct catalog_head *head)
 	buf_char(out, ']');
 }
 
+static void put_version_tags(struct buf *out, const struct version *v)
+{
+	if (v->n_tags == 0)
+		return;
+	put_member(out, "tags");
+	for (size_t i = 0; i < v->n_tags; i++)
+		buf_printf(out, "%s\"%s\"", i ? "," : "[", v->tags[i]);
+	buf_char(out, ']');
+}
+
 static void put_members(struct buf *out, const struct dataset *ds)
 {
 	put_member(out, "members");
@@ -221,7 +231,7 @@ static void put_members(struct buf *out, const struct dataset *ds)
 static const char *const head_members[] = {
 	"format", "id", "name", "type", "origin", "adopted", "renaming",
 	"created_by", "created_date", "hash_location", "stored_size", "labels",
-	"tags", "versions", "deleted", "members", NULL
+	"tags", "versions", "deleted", "tagged", "members", NULL
 };
 
 int catalog_write_head(struct buf *out, const struct catalog_head *head,
@@ -250,6 +260,8 @@ int catalog_write_head(struct buf *out, const struct catalog_head *head,
 	put_tags(out, ds);
 	put_live(out, head, old, old_len);
 	put_deleted(out, head);
+	if (head->tagged > 0)
+		put_number(out, "tagged", head->tagged);
 	if (ds->is_collection)
 		put_members(out, ds);
 	put_unknown(out, old, old_len, head_members);
@@ -279,6 +291,7 @@ int catalog_write_version(struct buf *out, const char *id,
 	put_number(out, "size", v->size);
 	put_text(out, "created_by", v->created_by);
 	put_time(out, "created_date", v->created_s);
+	put_version_tags(out, v);
 	put_object(out, "metadata", v->metadata);
 	return record_end(out, start, CATALOG_VERSION_MAX, err);
 }

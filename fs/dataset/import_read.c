@@ -234,6 +234,16 @@ static int read_folder(struct import_source *src, const char *path,
 	return r;
 }
 
+static int refuse_dump_folder(const char *path, int fd, struct err *err)
+{
+	if (faccessat(fd, "toc.dat", F_OK, 0) < 0)
+		return 0;
+	return err_set(err, ERR_USAGE, EINVAL,
+		       "%s: a dump in PostgreSQL's directory format. First: "
+		       "pg_restore -f - %s > dump.txt, then import that", path,
+		       path);
+}
+
 /* --- a source --------------------------------------------------------- */
 
 static bool is_url(const char *source)
@@ -264,7 +274,9 @@ int import_read(struct import_source *src, const char *source, struct err *err)
 		return err_errno(err, errno, "%s", source);
 	if (!S_ISDIR(st.st_mode))
 		return read_fd(src, source, fd, err);
-	r = read_folder(src, source, 0, &n_files, err);
+	r = refuse_dump_folder(source, fd, err);
+	if (r == 0)
+		r = read_folder(src, source, 0, &n_files, err);
 	if (r == 0 && n_files == 0)
 		return err_set(err, ERR_MISSING, ENOENT,
 			       "%s: no .json or .sql file of OSMO's in this folder",

@@ -115,6 +115,7 @@ Test(catalog_record, a_head_that_breaks_the_format_is_refused)
 	head_is_refused(HEAD ",\"deleted\":[2,2]}", "deleted");
 	head_is_refused(HEAD ",\"deleted\":[3,2]}", "deleted");
 	head_is_refused(HEAD ",\"members\":[]}", "members");
+	head_is_refused(HEAD ",\"tagged\":0}", "tagged");
 }
 
 Test(catalog_record, a_collection_has_each_member_once)
@@ -178,6 +179,10 @@ Test(catalog_record, a_version_that_breaks_the_format_is_refused)
 	version_is_refused(V_BEGIN ",\"kind\":\"legacy\",\"location\":\"y\",\"manifest\":\"x\",\"size\":1}", -EBADMSG);
 	version_is_refused("{\"format\":1,\"dataset\":\"" ID "\",\"version\":3,\"kind\":\"empty\",\"size\":0}", -EBADMSG);
 	version_is_refused("{\"format\":1,\"dataset\":\"x\",\"version\":2,\"kind\":\"empty\",\"size\":0}", -EBADMSG);
+	version_is_refused(V_BEGIN ",\"kind\":\"empty\",\"size\":0,\"tags\":{}}", -EBADMSG);
+	version_is_refused(V_BEGIN ",\"kind\":\"empty\",\"size\":0,\"tags\":[\"a b\"]}", -EBADMSG);
+	version_is_refused(V_BEGIN ",\"kind\":\"empty\",\"size\":0,\"tags\":[\"latest\"]}", -EBADMSG);
+	version_is_refused(V_BEGIN ",\"kind\":\"empty\",\"size\":0,\"tags\":[1]}", -EBADMSG);
 	version_is_refused(V_BEGIN ",\"kind\":7,\"size\":0}", -EBADMSG);
 }
 

@@ -120,6 +120,35 @@ Test(catalog_snapshot, the_head_overrides_what_may_change)
 	cr_expect_null(dataset_version(catalog_dataset(c, "imagenet"), 2));
 }
 
+static void tagged_version(unsigned number, const char *tags)
+{
+	char key[256], text[512];
+
+	(void)snprintf(key, sizeof(key), PLACE_CATALOG "datasets/" PLACE_ID
+		       "/versions/%010u.json", number);
+	(void)snprintf(text, sizeof(text), "{\"format\":1,\"dataset\":\""
+		       PLACE_ID "\",\"version\":%u,\"kind\":\"empty\","
+		       "\"size\":0,\"tags\":[%s]}", number, tags);
+	place_write(&place, key, text);
+}
+
+Test(catalog_snapshot, tags_that_a_crash_left_in_the_record_are_there)
+{
+	cleanup_catalog struct catalog *c = NULL;
+
+	sample(",\"tags\":{\"stable\":1,\"zz\":1},\"tagged\":4");
+	tagged_version(4, "\"old\",\"stable\"");
+	tagged_version(5, "\"stable\",\"b\"");
+	tagged_version(6, "\"a\",\"b\"");
+	c = place_load(place.store);
+	cr_expect_eq(tag(c, "stable"), 5);
+	cr_expect_eq(tag(c, "a"), 6);
+	cr_expect_eq(tag(c, "b"), 6);
+	cr_expect_eq(tag(c, "zz"), 1);
+	cr_expect_eq(tag(c, "latest"), 6);
+	cr_expect_eq(tag(c, "old"), 0);
+}
+
 Test(catalog_snapshot, a_record_that_is_damaged_takes_no_other_down)
 {
 	cleanup_catalog struct catalog *c = NULL;

@@ -26,7 +26,7 @@ static const char *const heads[] = {
 	"{\"format\":1,\"id\":\"" ID "\",\"name\":\"a\",\"type\":\"dataset\","
 	"\"origin\":\"native\",\"adopted\":true,\"renaming\":\"b\","
 	"\"versions\":{\"7\":{\"status\":\"DELETED\",\"metadata\":{}}},"
-	"\"deleted\":[1,5]}\n",
+	"\"deleted\":[1,5],\"tagged\":7}\n",
 };
 
 Test(catalog_write, a_head_is_written_as_it_was_read)
@@ -78,7 +78,8 @@ Test(catalog_write, a_version_is_written_as_it_was_read)
 		"\"created_by\":\"a\\tb\",\"created_date\":\"2026-05-03T12:00:00Z\","
 		"\"metadata\":{\"description\":\"\"}}\n",
 		"{\"format\":1,\"dataset\":\"" ID "\",\"version\":2,"
-		"\"kind\":\"legacy\",\"location\":\"s3://b/p\",\"size\":0}\n",
+		"\"kind\":\"legacy\",\"location\":\"s3://b/p\",\"size\":0,"
+		"\"tags\":[\"b\",\"7\"]}\n",
 		"{\"format\":1,\"dataset\":\"" ID "\",\"version\":2,"
 		"\"kind\":\"empty\",\"manifest\":\"s3://b/m.json\",\"size\":0}\n",
 	};

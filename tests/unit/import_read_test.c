@@ -81,6 +81,16 @@ Test(import_read, a_folder_is_read_in_the_order_of_its_names)
 	cr_expect_eq(src->n_datasets, 4);
 }
 
+Test(import_read, a_dump_in_a_folder_is_refused_with_the_remedy)
+{
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s/toc.dat", place.dir);
+	cr_assert_eq(io_replace_file(path, "PGDMP", 5, 0600, false, &err), 0);
+	cr_expect_eq(import_read(src, place.dir, &err), -EINVAL);
+	cr_expect_not_null(strstr(err.text, "pg_restore -f - "), "%s", err.text);
+}
+
 Test(import_read, a_folder_without_any_such_file_is_an_error)
 {
 	cr_expect_eq(import_read(src, place.dir, &err), -ENOENT);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <string.h>
 
 #include "fs/dataset/json_text.h"
 
@@ -40,6 +41,9 @@ int json_text_parse(struct json_t **out, const void *text, size_t len,
 	json_error_t bad;
 	int r;
 
+	/* jansson (2.14) drops a NUL that stands behind a number or a word. */
+	if (memchr(text, '\0', len))
+		return err_set(err, ERR_CORRUPT, EBADMSG, "a NUL byte");
 	r = check_depth(text, len, err);
 	if (r < 0)
 		return r;

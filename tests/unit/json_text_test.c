@@ -40,6 +40,24 @@ Test(json_text, what_rfc_8259_forbids_is_refused)
 		cr_expect_eq(parse(bad[i]), -EBADMSG, "%s", bad[i]);
 }
 
+Test(json_text, a_nul_is_refused_wherever_it_stands)
+{
+	static const char text[] = "{\"a\": [1, true], \"b\": \"c\"}";
+
+	for (size_t i = 0; i <= strlen(text); i++) {
+		char copy[sizeof(text) + 1];
+		struct json_t *v = NULL;
+		struct err err = ERR_INIT;
+
+		memcpy(copy, text, i);
+		copy[i] = '\0';
+		memcpy(copy + i + 1, text + i, sizeof(text) - i);
+		cr_expect_eq(json_text_parse(&v, copy, strlen(text) + 1, &err),
+			     -EBADMSG, "%zu", i);
+		json_decref(v);
+	}
+}
+
 Test(json_text, depth_is_bounded_and_brackets_in_strings_do_not_count)
 {
 	char text[2 * JSON_TEXT_DEPTH + 8];

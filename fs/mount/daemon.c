@@ -8,16 +8,32 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "backends/base/clock.h"
 #include "backends/base/io.h"
+#include "backends/base/log.h"
 
 /* Both ends are one binary: the struct is its own format. */
 struct report {
 	bool serves;
 	struct err err;
 };
+
+void daemon_limits(void)
+{
+	const struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
+	struct rlimit files;
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0)
+		log_warn("mount", "core files stay possible: error=%d", errno);
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		log_debug("mount", "descriptors stay limited: error=%d", errno);
+}
 
 static int parent_error(pid_t pid, struct err *err)
 {

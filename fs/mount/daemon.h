@@ -11,6 +11,12 @@
 /* A daemon that says nothing for so long is ended. */
 #define DAEMON_START_MS 120000
 
+/*
+ * What a serving process needs of its limits: no core file, which would hold
+ * secrets, and as many descriptors as it may have.
+ */
+void daemon_limits(void);
+
 struct daemon_link {
 	int fd;		/* to the parent; -1: none, or it was told */
 };

@@ -154,6 +154,7 @@ static int start(struct run *run, struct err *err)
 {
 	int r;
 
+	daemon_limits();
 	r = open_signals(run, err);
 	if (r == 0)
 		r = fs_open(&run->fs, run->opt->settings, err);

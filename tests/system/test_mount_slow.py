@@ -124,6 +124,22 @@ def slow_a_reader_can_be_ended(w):
         store.open_gate()
 
 
+def slow_an_unmount_does_not_wait_for_the_store(w):
+    with waiting_mount(w) as (store, m):
+        cold = w.path('slow/slow@1/cold/0002')
+        assert fork_as(w.uid, os.stat, cold)[0]
+        store.close_gate()
+        p = subprocess.Popen(['cat', cold], stdout=subprocess.DEVNULL,
+                             preexec_fn=harness.demote(w.uid) if w.uid else None)
+        assert wait_until(lambda: ask_status(w)['cache']['in_flight'] > 0)
+        p.terminate()
+        p.wait(10)
+        start = time.monotonic()
+        assert m.stop() == 0, m.log()
+        assert time.monotonic() - start < 3
+        store.open_gate()
+
+
 def slow_a_read_ends_at_its_time(w):
     with waiting_mount(w, 'timeout=2') as (store, m):
         cold = w.path('slow/slow@1/cold/0001')

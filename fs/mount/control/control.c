@@ -32,9 +32,8 @@ static bool wait_for(int fd, short events, int64_t end)
 	return left > 0 && poll(&p, 1, (int)left) > 0;
 }
 
-static bool read_question(int fd, char out[QUESTION_MAX])
+static bool read_question(int fd, int64_t end, char out[QUESTION_MAX])
 {
-	int64_t end = clock_ms() + CONTROL_CLIENT_MS;
 	size_t used = 0;
 
 	while (used < QUESTION_MAX - 1 && wait_for(fd, POLLIN, end)) {
@@ -54,9 +53,8 @@ static bool read_question(int fd, char out[QUESTION_MAX])
 	return false;
 }
 
-static void send_answer(int fd, const struct buf *answer)
+static void send_answer(int fd, int64_t end, const struct buf *answer)
 {
-	int64_t end = clock_ms() + CONTROL_CLIENT_MS;
 	size_t sent = 0;
 
 	while (sent < answer->len && wait_for(fd, POLLOUT, end)) {
@@ -71,18 +69,16 @@ static void send_answer(int fd, const struct buf *answer)
 	}
 }
 
-static void answer_status(struct control *c, int fd, uid_t uid)
+static void answer_status(struct control *c, int fd, int64_t end,
+			  bool is_owner)
 {
-	bool is_owner = uid == 0 || uid == geteuid();
 	cleanup_buf struct buf answer = BUF_INIT;
 	struct err err = ERR_INIT;
 
-	if (!is_owner && !c->fs->options.allow_other)
-		return;
 	if (status_build(c->fs, is_owner, &answer, &err) < 0)
 		log_warn("control", "status failed: error=\"%s\"", err.text);
 	else
-		send_answer(fd, &answer);
+		send_answer(fd, end, &answer);
 }
 
 static void serve_client(struct control *c, int fd)
@@ -90,12 +86,19 @@ static void serve_client(struct control *c, int fd)
 	char question[QUESTION_MAX];
 	socklen_t len = sizeof(struct ucred);
 	struct ucred peer;
+	bool is_owner;
+	int64_t end;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
-	    !read_question(fd, question))
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return;
+	is_owner = peer.uid == 0 || peer.uid == geteuid();
+	if (!is_owner && !c->fs->options.allow_other)
+		return;
+	end = clock_ms() + (is_owner ? CONTROL_OWNER_MS : CONTROL_OTHER_MS);
+	if (!read_question(fd, end, question))
 		return;
 	if (strcmp(question, "status") == 0)
-		answer_status(c, fd, peer.uid);
+		answer_status(c, fd, end, is_owner);
 	else
 		log_debug("control", "unknown question: uid=%u",
 			  (unsigned)peer.uid);

@@ -11,7 +11,8 @@
 
 struct control;
 
-#define CONTROL_CLIENT_MS 1000	/* for its question, and to take the answer */
+#define CONTROL_OWNER_MS 1000	/* for its question, and to take the answer */
+#define CONTROL_OTHER_MS 100	/* ... so that others cannot keep it busy */
 
 /* name: see client_socket_name().  -EADDRINUSE: somebody has that name. */
 int control_new(struct control **out, struct fs *fs, const char *name,

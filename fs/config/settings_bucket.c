@@ -204,6 +204,8 @@ void settings_bucket_read(struct settings_context *context,
 	if (value && !yaml_node_is_null(value))
 		bucket->cred = settings_cred_read(context, value, &cred,
 						  bucket);
+	else if (value)
+		settings_context_value(context, &cred, "null", value);
 	else
 		settings_context_value_from(context, &cred, "null", "default");
 }

@@ -66,30 +66,6 @@ bool yaml_node_is_null(const struct yaml_node *node)
 	return false;
 }
 
-static bool scalar_equal(const struct yaml_node *a, const struct yaml_node *b)
-{
-	return yaml_node_is_null(a) == yaml_node_is_null(b) &&
-	       a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
-}
-
-bool yaml_node_equal(const struct yaml_node *a, const struct yaml_node *b)
-{
-	if (a->kind != b->kind || a->n_items != b->n_items)
-		return false;
-	if (a->kind == NODE_SCALAR)
-		return scalar_equal(a, b);
-	/* Order counts: two copies of one text is all that is asked for. */
-	for (size_t i = 0; i < a->n_items; i++) {
-		const struct yaml_item *x = &a->items[i], *y = &b->items[i];
-
-		if (x->key && strcmp(x->key, y->key) != 0)
-			return false;
-		if (!yaml_node_equal(x->value, y->value))
-			return false;
-	}
-	return true;
-}
-
 struct yaml_node *yaml_node_scalar(const char *text, size_t len,
 				   struct yaml_position at)
 {

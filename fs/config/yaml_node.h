@@ -72,9 +72,6 @@ struct yaml_node *yaml_node_get(const struct yaml_node *node, const char *key);
 /* "", "~", "null" without quotes; also a NULL pointer. */
 bool yaml_node_is_null(const struct yaml_node *node);
 
-/* The same content, wherever it stood and however it was written. */
-bool yaml_node_equal(const struct yaml_node *a, const struct yaml_node *b);
-
 /* A scalar of len bytes; NULL without memory. */
 struct yaml_node *yaml_node_scalar(const char *text, size_t len,
 				   struct yaml_position at);

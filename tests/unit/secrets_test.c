@@ -287,3 +287,38 @@ Test(secrets, problems_stand_where_the_secret_was_asked_for)
 	cr_assert(told("did you mean access_key?"), "%s", printed.data);
 	cr_assert(told("in secret s ("), "%s", printed.data);
 }
+
+Test(secrets, any_value_of_a_bucket_may_refer_to_one)
+{
+	put("s/path", "s3://from-secret/p\n");
+	put("s/mode", "TOPSECRET1\n");
+	load_text("buckets: {p: {dataset_path: {secretName: s, secretKey: "
+		  "path}}}\ndatasetfs: {secrets_dir: .}\n");
+	cr_assert_null(bucket("p")->problem, "%s", printed.data);
+	cr_assert_str_eq(bucket("p")->location.text, "s3://from-secret/p");
+	load_text("buckets: {p: {dataset_path: \"s3://b\", mode: {secretName: "
+		  "s, secretKey: mode}}}\ndatasetfs: {secrets_dir: .}\n");
+	cr_assert_not_null(bucket("p")->problem);
+	cr_assert_not(told("TOPSECRET1"), "%s", printed.data);
+	cr_assert(told("the value is no mode"), "%s", printed.data);
+}
+
+Test(secrets, an_editors_mark_in_front_of_a_key_is_named)
+{
+	put("s/access_key_id", "\xef\xbb\xbfid");
+	put("s/access_key", "key");
+	load_cred("{secretName: s}");
+	cr_assert(told("byte order mark"), "%s", printed.data);
+	cr_assert_not_null(bucket("p")->problem);
+}
+
+Test(secrets, a_file_that_is_no_mapping_is_told_so)
+{
+	put("f", "[TOPSECRET1]");
+	load_cred("{access_key_id: a, access_key: {secret_file: f}}");
+	cr_assert(told("holds a list"), "%s", printed.data);
+	put("f", "{a: TOPSECRET1}");
+	load_cred("{access_key_id: a, access_key: {secret_file: f}}");
+	cr_assert(told("holds a mapping"), "%s", printed.data);
+	cr_assert_not(shown_anywhere("TOPSECRET1"));
+}

@@ -44,6 +44,8 @@ Test(settings_cred, null_means_the_ambient_credential)
 	load_cred("null");
 	cr_assert_eq(report.n_problems, 0);
 	cr_assert_null(bucket("p")->cred);
+	cr_assert_not_null(strstr(value_of("buckets.p.default_credential")
+				  ->origin, "config.yaml:2"));
 	load_cred("~");
 	cr_assert_null(bucket("p")->cred);
 	load_cred("{}");

@@ -149,3 +149,23 @@ Test(settings_find, where_none_is_the_places_are_listed)
 	cr_assert_not_null(strstr(err.text, "/etc/osmo/configs/config.yaml"));
 	cr_assert_not_null(strstr(err.text, "DATASETFS_CONFIG"));
 }
+
+Test(settings_find, without_a_home_there_is_no_client_file)
+{
+	struct settings_cred *cred = NULL;
+	struct err err = ERR_INIT;
+
+	cr_assert_eq(unsetenv("HOME"), 0);
+	cr_assert_eq(settings_client_cred(&cred, "s3://b", &err), 0);
+	cr_assert_null(cred);
+}
+
+Test(settings_find, a_warning_is_not_taken_for_the_error)
+{
+	use_client_folder();
+	cr_assert_eq(client("auth: {data: {\"s3://b\": {access_key_id: \" a\", "
+			    "access_key: [x]}}}"), -EINVAL);
+	cr_assert(told("a list stands here"), "%s", printed.data);
+	cr_assert_eq(client("auth: {data: {\"s3://b\": {access_key_id: \" a\", "
+			    "access_key: x}}}"), 1);
+}

@@ -137,3 +137,13 @@ Test(settings_own, the_cache_folder_of_a_user_is_the_users)
 	if (getuid() == 0)
 		cr_assert_eq(seteuid(0), 0);
 }
+
+Test(settings_own, a_bucket_that_stands_twice_here_is_closed)
+{
+	load_own("{buckets: {a: {access: \"0700\"}, a: {access: \"0755\"}}}");
+	cr_assert_not_null(bucket("a")->problem);
+	load_own("{buckets: {a: ~}}");
+	cr_assert_eq(report.n_problems, 0, "%s", printed.data);
+	load_own("{buckets: {a: 5}}");
+	cr_assert_not_null(bucket("a")->problem);
+}

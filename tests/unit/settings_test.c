@@ -322,3 +322,35 @@ Test(settings, the_manual_names_every_key)
 	}
 	cr_assert_geq(n_keys, 27);
 }
+
+Test(settings, the_same_credential_twice_for_one_place_is_one)
+{
+	load_text("buckets:\n"
+		  "  a: {dataset_path: \"s3://b/p\", default_credential: "
+		  "{access_key_id: x, access_key: y, addressing_style: path}}\n"
+		  "  b: {dataset_path: \"s3://b/p/\", default_credential: "
+		  "{access_key_id: x, access_key: y, addressing_style: path}}\n"
+		  "  c: {dataset_path: \"s3://b/q\", default_credential: "
+		  "{access_key_id: x, access_key: z}}\n"
+		  "  d: {dataset_path: \"s3://b/p\"}\n");
+	cr_assert_eq(report.n_problems, 0, "%s", printed.data);
+	load_text("buckets:\n"
+		  "  a: {dataset_path: \"s3://b/p\", default_credential: "
+		  "{access_key_id: x, access_key: y, addressing_style: path}}\n"
+		  "  b: {dataset_path: \"s3://b/p/\", default_credential: "
+		  "{access_key_id: x, access_key: y}}\n");
+	cr_assert_not_null(bucket("b")->problem);
+}
+
+Test(settings, more_buckets_than_can_be_meant_are_refused, .timeout = 20)
+{
+	cleanup_buf struct buf doc = BUF_INIT;
+
+	buf_str(&doc, "buckets: {");
+	for (int i = 0; i < 10001; i++)
+		buf_printf(&doc, "b%d: x, ", i);
+	buf_str(&doc, "}\n");
+	load_bytes(doc.data, doc.len);
+	cr_assert_eq(result, -EINVAL);
+	cr_assert(told("10001 buckets, limit 10000"), "%s", printed.data);
+}

@@ -194,3 +194,21 @@ Test(yaml_load, a_fault_never_shows_what_the_text_holds)
 		cr_assert_null(strstr(err.text, "TOPSECRET1"), "%s", err.text);
 	}
 }
+
+Test(yaml_load, a_document_without_content_is_none)
+{
+	static const char *const docs[] = { "", "# x\n", "~", "---\n", "null" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(docs); i++) {
+		cr_assert_eq(parse(docs[i]), 0, "%s", docs[i]);
+		cr_assert_null(root);
+	}
+}
+
+Test(yaml_load, escapes_that_are_no_pairs_stay_what_they_are)
+{
+	cr_assert_eq(parse("{\"a\": \"\\u00e9\\u0041\"}"), 0, "%s", err.text);
+	cr_assert_str_eq(text_of("a"), "\xc3\xa9" "A");
+	cr_assert_eq(parse("{\"a\": \"\\uzzzz\\u0041\"}"), -EINVAL);
+	cr_assert_eq(parse("{\"a\": \"\\ud83d\\u0041\"}"), -EINVAL);
+}

@@ -209,9 +209,9 @@ def ask_status(w, question='status\n', uid=None):
         s = socket.socket(socket.AF_UNIX)
         s.settimeout(10)
         s.connect(name)
-        s.sendall(question.encode())
         data = b''
-        with contextlib.suppress(ConnectionResetError):
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            s.sendall(question.encode())
             while block := s.recv(65536):
                 data += block
         return data

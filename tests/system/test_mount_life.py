@@ -182,6 +182,8 @@ def life_status_tells_the_owner(w):
         foreign = ask_status(w, uid=STRANGER)
         if w.uid:
             assert foreign is None      # not allow_other: nothing for others
+            p = run('status', w.point, uid=STRANGER)
+            assert p.returncode == 4 and 'owner' in p.stderr, p
         else:
             assert 'last_problem' not in foreign
             assert 'problem' not in foreign['buckets'][0]

@@ -183,6 +183,8 @@ static void link_locked(struct cache *cache, struct cache_blob *blob,
 		cache, &blob->id, e->offset / CACHE_EXTENT, e->slot)];
 
 	e->blob = blob;
+	/* Read ahead, it must not go before what was read already. */
+	e->hit = true;
 	e->hash_next = *at;
 	*at = e;
 

@@ -34,7 +34,7 @@ void *extent_memory_alloc(size_t len)
 	if (!extent_memory_is_mapped(len))
 		return malloc(len);
 	p = mmap(NULL, round_up(len, PAGE), PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	return p == MAP_FAILED ? NULL : p;
 }
 

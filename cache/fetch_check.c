@@ -46,12 +46,18 @@ int fetch_check_whole(struct fetch *fetch)
 		       backend_name(st->source->backend), st->key, got, want);
 }
 
+static size_t part_len(const struct blob_state *st, uint32_t part)
+{
+	uint64_t rest = st->size - part * BLOB_PART;
+
+	return (size_t)(rest < BLOB_PART ? rest : BLOB_PART);
+}
+
 static bool part_begin(struct fetcher *f, struct blob_state *st, uint32_t part,
 		       struct part_job *job) REQUIRES(&f->lock)
 {
 	uint64_t offset = part * BLOB_PART, missing;
-	uint64_t rest = st->size - offset;
-	size_t len = (size_t)(rest < BLOB_PART ? rest : BLOB_PART);
+	size_t len = part_len(st, part);
 
 	if (st->part_known && st->part_known[part] != PART_UNKNOWN)
 		return false;
@@ -64,24 +70,28 @@ static bool part_begin(struct fetcher *f, struct blob_state *st, uint32_t part,
 		cache_unpin(f->cache, job->pins, job->n);
 		return false;
 	}
+	f->hashing_bytes += len;
 	st->part_known[part] = PART_HASHING;
 	st->n_hashing++;
 	return true;
 }
 
-int parts_begin(struct fetcher *f, struct fetch *fetch, struct part_job *jobs)
+void parts_begin(struct fetcher *f, struct fetch *fetch)
 {
 	struct blob_state *st = fetch->state;
 	uint64_t first = fetch->offset / BLOB_PART;
 	uint64_t last = (fetch->offset + fetch->len - 1) / BLOB_PART;
-	int n = 0;
 
 	if (st->rule != RULE_PARTS || st->is_verified)
-		return 0;
-	for (uint64_t part = first; part <= last && n < FETCH_PART_JOBS; part++)
-		if (part_begin(f, st, (uint32_t)part, &jobs[n]))
-			n++;
-	return n;
+		return;
+	if (!fetch->jobs)
+		fetch->jobs = malloc(FETCH_PART_JOBS * sizeof(*fetch->jobs));
+	if (!fetch->jobs)
+		return;	/* unverified, until it is read again */
+	for (uint64_t part = first; part <= last; part++)
+		if (part_begin(f, st, (uint32_t)part,
+			       &fetch->jobs[fetch->n_jobs]))
+			fetch->n_jobs++;
 }
 
 static void bad_blob(struct fetcher *f, struct blob_state *st)
@@ -127,24 +137,24 @@ static bool part_note(struct fetcher *f, struct fetch *fetch, uint32_t part,
 	return false;
 }
 
-void parts_hash(struct fetcher *f, struct fetch *fetch, struct part_job *jobs,
-		int n)
+void parts_hash(struct fetcher *f, struct fetch *fetch)
 {
 	struct blob_state *st = fetch->state;
 	bool is_bad = false;
 
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < fetch->n_jobs; i++) {
+		const struct part_job *job = &fetch->jobs[i];
 		struct digest *sum = digest_new(DIGEST_MD5);
 		uint8_t md5[MD5_SIZE];
 
-		for (int k = 0; k < jobs[i].n; k++)
-			digest_add(sum, jobs[i].pins[k]->data,
-				   jobs[i].pins[k]->len);
+		for (int k = 0; k < job->n; k++)
+			digest_add(sum, job->pins[k]->data, job->pins[k]->len);
 		digest_finish(sum, md5);
 		digest_free(sum);
-		cache_unpin(f->cache, jobs[i].pins, jobs[i].n);
+		cache_unpin(f->cache, job->pins, job->n);
 		lock_take(&f->lock);
-		is_bad = part_note(f, fetch, jobs[i].part, md5) || is_bad;
+		f->hashing_bytes -= part_len(st, job->part);
+		is_bad = part_note(f, fetch, job->part, md5) || is_bad;
 		lock_drop(&f->lock);
 	}
 	if (!is_bad)

@@ -200,11 +200,10 @@ static void object_changed(struct fetcher *f, struct fetch *fetch)
 }
 
 /*
- * Lets the bytes in, pinned: the count, or -errno.  Under the same lock as the
+ * Lets the bytes in, pinned: 0 or -errno.  Under the same lock as the
  * verdict on them, or they could come in after the blob was condemned.
  */
-static int admit(struct fetcher *f, struct fetch *fetch, struct extent **pins)
-	REQUIRES(&f->lock)
+static int admit(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock)
 {
 	struct blob_state *st = fetch->state;
 	bool is_charged = fetch->is_charged;
@@ -215,41 +214,27 @@ static int admit(struct fetcher *f, struct fetch *fetch, struct extent **pins)
 	fetch->is_charged = false;
 	r = cache_insert(f->cache, &st->id, st->size, fetch->offset,
 			 steal_pointer(&fetch->data), fetch->len, is_charged,
-			 pins);
-	return r < 0 ? err_nomem(&fetch->err) : r;
+			 fetch->pins);
+	if (r < 0)
+		return err_nomem(&fetch->err);
+	fetch->is_admitted = true;
+	fetch->is_over = !is_charged;
+	fetch->n_pins = r;
+	return 0;
 }
 
 static void deliver(struct fetcher *f, struct fetch *fetch)
 {
-	struct extent *pins[FETCH_PINS_MAX];
-	bool is_charged = fetch->is_charged;
-	struct part_job jobs[FETCH_PART_JOBS];
-	int n, n_jobs = 0;
-
 	lock_take(&f->lock);
-	n = admit(f, fetch, pins);
-	if (n > 0)
-		n_jobs = parts_begin(f, fetch, jobs);
+	fetch->r = admit(f, fetch);
+	if (fetch->r == 0)
+		parts_begin(f, fetch);
 	fetch_unlist(fetch);
-	if (n_jobs)
+	if (fetch->n_jobs)
 		fetch_list_hashing(fetch);
 	lock_drop(&f->lock);
-	if (n < 0) {
-		fetch->r = n;
-		return;
-	}
-	waiters_try(f, fetch);
-	if (n_jobs) {
-		parts_hash(f, fetch, jobs, n_jobs);
-		lock_take(&f->lock);
-		fetch->is_hashing = false;
-		fetch_unlist(fetch);
-		lock_drop(&f->lock);
+	if (fetch->r == 0)
 		waiters_try(f, fetch);
-	}
-	if (!is_charged)
-		cache_drop(f->cache, pins, n);
-	cache_unpin(f->cache, pins, n);
 }
 
 static void note_bad(struct fetcher *f, struct fetch *fetch)
@@ -260,35 +245,30 @@ static void note_bad(struct fetcher *f, struct fetch *fetch)
 	atomic_fetch_add(&f->bad_blobs, 1);
 }
 
-static void finish(void *arg)
+/* The request failed, or its bytes are not the blob's. */
+static void refuse(struct fetcher *f, struct fetch *fetch)
 {
-	struct fetch *fetch = arg;
-	struct fetcher *f = fetch->fetcher;
+	bool has_changed = fetch->r == -ESTALE && !fetch->state->is_fixed;
+
+	/* Nobody may park here any more: it would be for ever. */
+	lock_take(&f->lock);
+	fetch_unlist(fetch);
+	lock_drop(&f->lock);
+	if (has_changed)
+		object_changed(f, fetch);
+	if (has_changed || fetch->r == -EAGAIN)
+		waiters_try(f, fetch);
+	else
+		waiters_fail(f, fetch);
+}
+
+static void end(struct fetcher *f, struct fetch *fetch)
+{
 	bool is_stopping;
 
-	if (fetch->r == 0 && fetch->state->is_whole) {
-		fetch->r = fetch_check_whole(fetch);
-		if (fetch->r < 0)
-			note_bad(f, fetch);
-	}
-
-	if (fetch->r == 0)
-		deliver(f, fetch);
-	if (fetch->r < 0) {
-		/* Nobody may park here any more: it would be for ever. */
-		lock_take(&f->lock);
-		fetch_unlist(fetch);
-		lock_drop(&f->lock);
-	}
-	if (fetch->r == -ESTALE && !fetch->state->is_fixed)
-		object_changed(f, fetch);
-	/* What is left retries, or shares the request's failure. */
-	if (fetch->r == -EAGAIN || (fetch->r == -ESTALE &&
-				    !fetch->state->is_fixed))
-		waiters_try(f, fetch);
-	else if (fetch->r < 0)
-		waiters_fail(f, fetch);
-
+	if (fetch->is_over)
+		cache_drop(f->cache, fetch->pins, fetch->n_pins);
+	cache_unpin(f->cache, fetch->pins, fetch->n_pins);
 	lock_take(&f->lock);
 	fetch_free(f, fetch);
 	f->finishing--;
@@ -296,10 +276,57 @@ static void finish(void *arg)
 	if (is_stopping && !f->in_flight && !f->finishing)
 		cond_broadcast(&f->idle);
 	lock_drop(&f->lock);
-	if (extent_memory_trim_is_due())
-		extent_memory_trim();
+	/* Else f may be gone. */
 	if (!is_stopping)
 		fetch_pump(f);
+}
+
+static void hash(void *arg)
+{
+	struct fetch *fetch = arg;
+	struct fetcher *f = fetch->fetcher;
+
+	parts_hash(f, fetch);
+	lock_take(&f->lock);
+	fetch->is_hashing = false;
+	fetch_unlist(fetch);
+	lock_drop(&f->lock);
+	/* Who waits for the verdict. */
+	waiters_try(f, fetch);
+	end(f, fetch);
+}
+
+static void finish(void *arg)
+{
+	struct fetch *fetch = arg;
+	struct fetcher *f = fetch->fetcher;
+	struct err ignored = ERR_INIT;
+
+	if (fetch->r == 0 && fetch->state->is_whole) {
+		fetch->r = fetch_check_whole(fetch);
+		if (fetch->r < 0)
+			note_bad(f, fetch);
+	}
+	if (fetch->r == 0)
+		deliver(f, fetch);
+	if (fetch->r < 0)
+		refuse(f, fetch);
+	if (extent_memory_trim_is_due())
+		extent_memory_trim();
+	if (!fetch->n_jobs)
+		end(f, fetch);
+	else if (pool_submit(f->hashers, hash, fetch, &ignored) < 0)
+		hash(fetch);
+}
+
+/* Where the CPU is needed for longer than an answer takes. */
+static struct pool *pool_of(const struct fetch *fetch)
+{
+	bool is_apart = fetch->r == 0 && fetch->state->is_whole &&
+			fetch->state->rule != RULE_NONE &&
+			fetch->len >= FETCH_HASH_APART;
+
+	return is_apart ? fetch->fetcher->hashers : fetch->fetcher->pool;
 }
 
 void fetch_arrived(void *arg, int r, const struct object_info *info,
@@ -326,6 +353,6 @@ void fetch_arrived(void *arg, int r, const struct object_info *info,
 	}
 	f->finishing++;
 	lock_drop(&f->lock);
-	if (pool_submit(f->pool, finish, fetch, &ignored) < 0)
+	if (pool_submit(pool_of(fetch), finish, fetch, &ignored) < 0)
 		finish(fetch);
 }

@@ -203,7 +203,8 @@ static void stream_start(struct fetcher *f, struct blob_state *st,
 			 struct stream *s) REQUIRES(&f->lock)
 {
 	uint64_t window = stream_window(f, s);
-	uint64_t unit = window / 4 / FETCHER_EXTENT * FETCHER_EXTENT;
+	uint64_t unit = window / FETCH_WINDOW_RANGES / FETCHER_EXTENT *
+			FETCHER_EXTENT;
 	uint64_t end = s->next + window;
 
 	if (unit < FETCHER_EXTENT)

@@ -115,6 +115,7 @@ void fetch_free(struct fetcher *f, struct fetch *fetch)
 	if (fetch->is_counted)
 		f->bytes -= cache_cost(fetch->len);
 	free(fetch->if_match);
+	free(fetch->jobs);
 	free(fetch);
 	state_put(f, st);
 }
@@ -154,7 +155,8 @@ static struct fetch *take_next(struct fetcher *f) REQUIRES(&f->lock)
 	if (f->stopping || f->in_flight >= FETCHER_IN_FLIGHT_MAX)
 		return NULL;
 	fetch = next_of(f, false);
-	if (!fetch && f->n_ahead < FETCH_AHEAD_MAX)
+	if (!fetch && f->n_ahead < FETCH_AHEAD_MAX &&
+	    f->hashing_bytes <= f->memory / FETCH_HASHING_SHARE)
 		fetch = next_of(f, true);
 	if (!fetch)
 		return NULL;
@@ -183,18 +185,20 @@ static void send(struct fetch *fetch, bool has_if_match)
 		.key = st->key,
 		.offset = fetch->offset,
 		.len = fetch->len,
-		.dst = fetch->data,
 		.if_match = fetch->if_match,
 		.expect_size = st->size,
 		.deadline_ms = fetch->deadline_ms,
 	};
 	struct err err = ERR_INIT;
 
+	/* Touches all of it: not under the lock. */
+	fetch->data = extent_memory_alloc(fetch->len);
 	if (!fetch->data || (has_if_match && !fetch->if_match)) {
 		err_nomem(&err);
 		fetch_arrived(fetch, -ENOMEM, NULL, &err);
 		return;
 	}
+	get.dst = fetch->data;
 	backend_get(st->source->backend, &get, fetch_arrived, fetch);
 }
 
@@ -209,7 +213,6 @@ void fetch_pump(struct fetcher *f)
 		/* A store that gives none is believed by the size alone. */
 		if (validator && !*validator)
 			validator = NULL;
-		fetch->data = extent_memory_alloc(fetch->len);
 		if (validator)
 			fetch->if_match = strdup(validator);
 		fetch->generation = fetch->state->generation;

@@ -5,9 +5,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define FETCH_THREADS 2u	/* digests and answers: they use the CPU */
+#define FETCH_THREADS 2u
+#define FETCH_HASHERS_MAX 8u
 #define FETCH_JOBS_MAX (2u * FETCHER_IN_FLIGHT_MAX)
+
+/* MD5 moves some 600 MB/s on one core. */
+static unsigned hashers(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (n < 2)
+		return 1;
+	return n < FETCH_HASHERS_MAX ? (unsigned)n : FETCH_HASHERS_MAX;
+}
 
 int fetcher_new(struct fetcher **out, const struct fetcher_options *opt,
 		struct err *err)
@@ -27,6 +39,9 @@ int fetcher_new(struct fetcher **out, const struct fetcher_options *opt,
 	r = f->states ? cache_new(&f->cache, opt->budget, err) : err_nomem(err);
 	if (r == 0)
 		r = pool_new(&f->pool, "fetch", FETCH_THREADS, FETCH_JOBS_MAX,
+			     err);
+	if (r == 0)
+		r = pool_new(&f->hashers, "hash", hashers(), FETCH_JOBS_MAX,
 			     err);
 	if (r == 0)
 		r = fetch_wait_init(f, err);
@@ -75,6 +90,8 @@ void fetcher_free(struct fetcher *f)
 	fetch_wait_stop(f);
 	if (f->pool)
 		pool_free(f->pool);
+	if (f->hashers)
+		pool_free(f->hashers);
 	lock_take(&f->lock);
 	if (f->states)
 		state_free_all(f);

@@ -57,7 +57,11 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
  * enough to be read; digests of parts an eighth.
  */
 #define FETCH_BYTES_SHARE 2
+#define FETCH_HASHING_SHARE 8	/* then nothing more is read ahead */
 #define FETCH_PARTS_SHARE 8
+
+/* From this size on bytes are hashed apart, so that answers need not wait. */
+#define FETCH_HASH_APART ((size_t)256 << 10)
 
 /* Parts of one blob whose digests are kept: 8 TiB. */
 #define FETCH_PARTS_MAX ((uint64_t)1 << 20)
@@ -69,6 +73,7 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
 #define FETCH_STREAMS 8
 #define FETCH_WINDOW_MIN ((uint64_t)2 << 20)
 #define FETCH_WINDOW_MAX ((uint64_t)32 << 20)
+#define FETCH_WINDOW_RANGES 8	/* requests that a window is asked for by */
 /* Reads of one stream arrive a little out of order. */
 #define FETCH_STREAM_SLACK ((uint64_t)2 << 20)
 
@@ -138,6 +143,14 @@ struct blob_state {
 	struct stream streams[FETCH_STREAMS];
 };
 
+/* A part that is all in the cache and pinned there, to be hashed. */
+struct part_job {
+	uint32_t part;
+	int n;
+	struct extent *pins[FETCH_PINS_MAX];
+};
+#define FETCH_PART_JOBS 2	/* that a range of FETCH_RANGE_MAX completes */
+
 struct fetch {
 	struct fetcher *fetcher;
 	struct blob_state *state;	/* counted */
@@ -158,6 +171,12 @@ struct fetch {
 	int r;
 	struct err err;
 	char etag[BACKEND_ETAG_MAX];
+	bool is_admitted;	/* its bytes are the cache's */
+	bool is_over;		/* ... beyond the budget */
+	int n_pins;
+	struct extent *pins[FETCH_PINS_MAX];
+	int n_jobs;
+	struct part_job *jobs;	/* FETCH_PART_JOBS */
 };
 
 struct fetch_waiter {
@@ -180,7 +199,8 @@ struct fetch_waiter {
 struct fetcher {
 	struct fetcher_options opt;
 	struct cache *cache;
-	struct pool *pool;	/* digests and answers */
+	struct pool *pool;	/* answers, and digests of what is small */
+	struct pool *hashers;	/* digests that take milliseconds */
 	uint64_t memory;	/* what requests, cache and tables share */
 
 	struct lock lock;
@@ -196,6 +216,7 @@ struct fetcher {
 	unsigned in_flight;	/* requests at backends */
 	unsigned finishing;	/* came back, not yet answered */
 	uint64_t bytes;		/* of both */
+	uint64_t hashing_bytes;	/* content pinned until it is hashed */
 	uint64_t parts_bytes;	/* of all part tables */
 	unsigned n_ahead;	/* in flight, started for nobody */
 	/* Streams that were read in this second and in the one before: they
@@ -286,18 +307,10 @@ void fetch_pump(struct fetcher *f) EXCLUDES(&f->lock);
 /* Of a whole blob's bytes.  0, or -EBADMSG with fetch->err set. */
 int fetch_check_whole(struct fetch *fetch) MUST_CHECK;
 
-#define FETCH_PART_JOBS 2	/* of a range of FETCH_RANGE_MAX */
-struct part_job {
-	uint32_t part;
-	int n;
-	struct extent *pins[FETCH_PINS_MAX];
-};
-/* Pins the parts that the fetch completed; how many. */
-int parts_begin(struct fetcher *f, struct fetch *fetch, struct part_job *jobs)
-	REQUIRES(&f->lock);
+/* Pins the parts that the fetch completed, as its jobs. */
+void parts_begin(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 /* Hashes and unpins them; judges the blob when they were the last ones. */
-void parts_hash(struct fetcher *f, struct fetch *fetch, struct part_job *jobs,
-		int n) EXCLUDES(&f->lock);
+void parts_hash(struct fetcher *f, struct fetch *fetch) EXCLUDES(&f->lock);
 
 /* --- fetch_finish.c: what came back, and who gets it --- */
 

@@ -275,6 +275,8 @@ def case_attributes_are_not_listed(w):
         assert os.listxattr(path) == []
         fails_with(errno.ENODATA, os.getxattr, path, 'user.datasetfs.no')
         fails_with(errno.ENODATA, os.getxattr, path, 'user.other')
+        for name in ('security.selinux', 'security.capability', 'system.posix_acl_access'):
+            fails_with(errno.EOPNOTSUPP, os.getxattr, path, name)
     small = ctypes.create_string_buffer(2)
     f = w.path('production/imagenet@1/train/a.bin').encode()
     assert libc.getxattr(f, b'user.datasetfs.digest', small, 2) == -1

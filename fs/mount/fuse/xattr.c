@@ -202,7 +202,13 @@ void xattr_get(fuse_req_t req, uint64_t nodeid, const char *name, size_t size)
 {
 	size_t prefix = strlen(XATTR_PREFIX);
 
-	if (strncmp(name, XATTR_PREFIX, prefix) != 0 ||
+	/*
+	 * Labels and ACLs are not supported, rather than not there: ls -l then
+	 * does not ask for them again, of each of a million files.
+	 */
+	if (strncmp(name, "user.", strlen("user.")) != 0)
+		reply_error(req, EOPNOTSUPP);
+	else if (strncmp(name, XATTR_PREFIX, prefix) != 0 ||
 	    strlen(name) - prefix > TREE_NAME_MAX)
 		reply_error(req, ENODATA);
 	else if (nodeid_slot(nodeid) == NODEID_SLOT_NAMES)

@@ -114,6 +114,9 @@ int catalog_store_init(struct catalog_store *store, int64_t deadline_ms,
 	char id[DATASET_ID_MAX];
 	int r;
 
+	r = require_conditions(store, deadline_ms, err);
+	if (r < 0)
+		return r;
 	r = backend_sync_get_all(store->backend, CATALOG_FORMAT_KEY,
 				 CATALOG_SMALL_MAX, &found, &info, deadline_ms,
 				 err);

@@ -46,7 +46,9 @@ const char *catalog_store_record(const struct catalog_store *store,
 
 /*
  * Writing, as the import needs it.  All are idempotent: -EEXIST (ERR_CONFLICT)
- * only where other content stands there.  bytes are the record's JSON.
+ * only where other content stands there; -ENOTSUP (ERR_USAGE) where the store
+ * does not hold the conditions.  bytes are the record's JSON.  After
+ * catalog_store_init() several threads may write at once.
  */
 int catalog_store_init(struct catalog_store *store, int64_t deadline_ms,
 		       struct err *err) MUST_CHECK;	/* format.json */

@@ -124,7 +124,7 @@ static size_t configurable(const char *dir, size_t len, size_t base)
 	return end;
 }
 
-/* Takes note of a folder that the bucket may not read. */
+/* Takes note of a folder that the bucket may not read: 1. */
 static int need(struct scan *scan, const char *dir, size_t len, size_t base,
 		struct err *err)
 {
@@ -132,8 +132,9 @@ static int need(struct scan *scan, const char *dir, size_t len, size_t base,
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	return import_prefixes_add(&scan->out->prefixes, dir,
-				   configurable(dir, len, base), base, err);
+	r = import_prefixes_add(&scan->out->prefixes, dir,
+				configurable(dir, len, base), base, err);
+	return r < 0 ? r : 1;
 }
 
 static int scan_folder(struct scan *scan, const char *path, size_t len,
@@ -141,14 +142,16 @@ static int scan_folder(struct scan *scan, const char *path, size_t len,
 		       struct err *err)
 {
 	size_t base = base_of(path, len);
+	int r;
 
 	if (base == 0) {
 		scan->out->n_unreadable++;
 		return 0;
 	}
-	return need(scan, path,
-		    import_prefixes_source(path, len, base, relative,
-					   relative_len), base, err);
+	r = need(scan, path,
+		 import_prefixes_source(path, len, base, relative,
+					relative_len), base, err);
+	return r < 0 ? r : 0;
 }
 
 /*
@@ -216,7 +219,10 @@ static int scan_manifest(struct scan *scan, const char *uri, struct err *err)
 	return r;
 }
 
-/* Where the manifest, or a legacy version's files, lie is needed as well. */
+/*
+ * Where the manifest, or a legacy version's files, lie is needed as well.  1:
+ * not yet, as a line is lacking.
+ */
 static int scan_place(struct scan *scan, const struct import_version *v,
 		      struct err *err)
 {
@@ -225,7 +231,7 @@ static int scan_place(struct scan *scan, const struct import_version *v,
 
 	if (base == 0) {
 		scan->out->n_unreadable++;
-		return 1;
+		return 0;
 	}
 	if (import_kind(v) == VERSION_LEGACY) {
 		while (len > base && v->uri[len - 1] == '/')
@@ -246,8 +252,12 @@ static int scan_version(struct scan *scan, const struct import_dataset *ds,
 	if (import_kind(v) == VERSION_EMPTY)
 		return 0;
 	r = scan_place(scan, v, err);
-	if (r != 0 || import_kind(v) == VERSION_LEGACY)
+	if (r < 0 || import_kind(v) == VERSION_LEGACY)
 		return r < 0 ? r : 0;
+	if (r == 1) {
+		scan->out->n_elsewhere++;
+		return 0;
+	}
 	r = scan_manifest(scan, v->uri, &bad);
 	if (r == 0) {
 		scan->out->n_manifests++;
@@ -329,6 +339,11 @@ void import_foreign_print(const struct import_foreign *f, const char *bucket,
 			buf_str(out, "\"\n");
 		}
 	}
+	if (f->n_elsewhere > 0)
+		buf_printf(out, "%zu manifest%s there too: with the lines in "
+			   "place, the same import with --dry-run\ntells what "
+			   "their files need.\n", f->n_elsewhere,
+			   f->n_elsewhere == 1 ? " lies" : "s lie");
 	if (f->prefixes.n_dropped > 0)
 		buf_printf(out, "# and %zu folders in more buckets than are "
 			   "shown here\n", f->prefixes.n_dropped);

@@ -19,6 +19,8 @@ struct import_foreign {
 	struct import_prefixes prefixes;	/* what is lacking */
 	size_t n_manifests;	/* read to their end */
 	size_t n_failed;	/* not readable; notes say why */
+	size_t n_elsewhere;	/* not read, as they lie where a line is lacking:
+				   what they need shows only once it is there */
 	uint64_t n_unreadable;	/* entries whose storage_path is no URI */
 	char *notes[IMPORT_FOREIGN_NOTES];
 	size_t n_notes;

@@ -63,7 +63,10 @@ int import_version_bytes(struct buf *out, const struct import_dataset *ds,
 			 const struct import_version *v, struct err *err)
 	MUST_CHECK;
 
-/* Writes what the plans say. */
+/* When a request that begins now has to have ended. */
+int64_t import_deadline(const struct import *im);
+
+/* Writes what the plans say, with threads of its own. */
 int import_write(struct import *im, struct err *err) MUST_CHECK;
 
 #endif

@@ -42,7 +42,7 @@ int json_text_parse(struct json_t **out, const void *text, size_t len,
 	int r;
 
 	/* jansson (2.14) drops a NUL that stands behind a number or a word. */
-	if (memchr(text, '\0', len))
+	if (len > 0 && memchr(text, '\0', len))
 		return err_set(err, ERR_CORRUPT, EBADMSG, "a NUL byte");
 	r = check_depth(text, len, err);
 	if (r < 0)

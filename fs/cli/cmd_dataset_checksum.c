@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "fs/cli/cli.h"
-#include "fs/dataset/manifest_source.h"
-#include "fs/dataset/osmo_checksum.h"
+#include "fs/dataset/registry/manifest_source.h"
+#include "fs/dataset/osmo/osmo_checksum.h"
 
 struct checksum {
 	struct osmo_checksum *sum;

@@ -7,9 +7,9 @@
 
 #include "backends/base/io.h"
 #include "fs/cli/cli.h"
-#include "fs/dataset/import.h"
-#include "fs/dataset/import_foreign.h"
-#include "fs/dataset/import_read.h"
+#include "fs/dataset/import/import.h"
+#include "fs/dataset/import/import_foreign.h"
+#include "fs/dataset/import/import_read.h"
 
 #define IMPORT_REQUEST_TIMEOUT_MS 60000
 

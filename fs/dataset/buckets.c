@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "backends/http/http.h"
-#include "fs/dataset/buckets_impl.h"
+#include "fs/dataset/registry/buckets_impl.h"
 #include "fs/dataset/reference.h"
 
 static void bucket_release(struct bucket *b)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "fs/dataset/catalog.h"
-#include "fs/dataset/catalog_record.h"
+#include "fs/dataset/catalog_store/catalog_record.h"
 #include "fs/dataset/reference.h"
 
 const char *version_status_name(enum version_status s)

@@ -6,7 +6,7 @@
 
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
-#include "fs/dataset/catalog_store_impl.h"
+#include "fs/dataset/catalog_store/catalog_store_impl.h"
 
 #define LOG "catalog"
 #define RECORD_GROWTH ((size_t)4 << 10)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/dataset/osmo_etag.h"
+#include "fs/dataset/osmo/osmo_etag.h"
 #include "fs/dataset/tree/tree_file.h"
 
 struct tree {

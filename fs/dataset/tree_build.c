@@ -10,7 +10,7 @@
 #include "backends/base/digest.h"
 #include "backends/base/encode.h"
 #include "backends/base/log.h"
-#include "fs/dataset/osmo_etag.h"
+#include "fs/dataset/osmo/osmo_etag.h"
 #include "fs/dataset/tree/tree_emit.h"
 #include "fs/dataset/tree/tree_prefix.h"
 

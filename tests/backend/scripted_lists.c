@@ -2,7 +2,7 @@
 #include <config.h>
 #include "tests/backend/scripted.h"
 
-#include "backends/s3_xml.h"
+#include "backends/s3/s3_xml.h"
 
 #define PAGE(...) { "200 OK", NULL, HEAD __VA_ARGS__ TAIL }
 #define HEAD "<?xml version=\"1.0\"?><ListBucketResult>"

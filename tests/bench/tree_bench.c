@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #include "backends/base/io.h"
-#include "fs/dataset/osmo_manifest.h"
+#include "fs/dataset/osmo/osmo_manifest.h"
 #include "fs/dataset/tree_build.h"
 
 #define TREE_NAME "bench.tree"

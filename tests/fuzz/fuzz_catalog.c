@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The catalog's records, and its local copy.  The first byte says which kind.
- * fuzz-covers: fs/dataset/catalog_record.c fs/dataset/catalog_write.c
- * fuzz-covers: fs/dataset/json_text.c fs/dataset/catalog_local.c
- * fuzz-covers: fs/dataset/catalog_records.c
+ * fuzz-covers: fs/dataset/catalog_store/catalog_record.c fs/dataset/catalog_store/catalog_write.c
+ * fuzz-covers: fs/dataset/catalog_store/json_text.c fs/dataset/catalog_store/catalog_local.c
+ * fuzz-covers: fs/dataset/catalog_store/catalog_records.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"
 #include "backends/base/digest.h"
-#include "fs/dataset/catalog_store_impl.h"
-#include "fs/dataset/json_text.h"
+#include "fs/dataset/catalog_store/catalog_store_impl.h"
+#include "fs/dataset/catalog_store/json_text.h"
 #include <jansson.h>
 
 #define ID "QqVPkgoARi-qN_cBg1KIUA"

@@ -2,11 +2,11 @@
 /*
  * The XML that a store answers with: the same bytes read as each of the four
  * documents that we ask for.
- * fuzz-covers: backends/s3_xml.c
+ * fuzz-covers: backends/s3/s3_xml.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"
-#include "backends/s3_xml.h"
+#include "backends/s3/s3_xml.h"
 
 /* What goes into a header, a log line or a host name later. */
 static void check_plain(const char *text, size_t size)

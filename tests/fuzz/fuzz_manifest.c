@@ -3,8 +3,8 @@
  * OSMO's manifests: the same result for every split of the feed, no entry that
  * another JSON parser would not see, and candidates for repair that stay in
  * the container.
- * fuzz-covers: fs/dataset/osmo_manifest.c fs/dataset/osmo_manifest_string.c
- * fuzz-covers: fs/dataset/osmo_repair.c
+ * fuzz-covers: fs/dataset/osmo/osmo_manifest.c fs/dataset/osmo/osmo_manifest_string.c
+ * fuzz-covers: fs/dataset/osmo/osmo_repair.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"
@@ -15,8 +15,8 @@
 #include "backends/base/buf.h"
 #include "backends/base/digest.h"
 #include "backends/uri.h"
-#include "fs/dataset/osmo_manifest.h"
-#include "fs/dataset/osmo_repair.h"
+#include "fs/dataset/osmo/osmo_manifest.h"
+#include "fs/dataset/osmo/osmo_repair.h"
 
 #define RANDOM_SPLITS 6
 

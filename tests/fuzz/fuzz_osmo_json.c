@@ -2,12 +2,12 @@
 /*
  * What OSMO's client prints: nothing is taken from a text that is refused half
  * way but what came before, and the same text twice says nothing new.
- * fuzz-covers: fs/dataset/osmo_json.c fs/dataset/import_source.c
+ * fuzz-covers: fs/dataset/import/osmo_json.c fs/dataset/import/import_source.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"
-#include "fs/dataset/catalog_record.h"
-#include "fs/dataset/osmo_json.h"
+#include "fs/dataset/catalog_store/catalog_record.h"
+#include "fs/dataset/import/osmo_json.h"
 #include "fs/dataset/reference.h"
 #include "tests/unit/source_text.h"
 

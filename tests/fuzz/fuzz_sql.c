@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Dumps of OSMO's database.  The first byte says how the rest is split.
- * fuzz-covers: fs/dataset/osmo_sql.c fs/dataset/osmo_sql_lex.c
- * fuzz-covers: fs/dataset/osmo_sql_copy.c fs/dataset/import_sql.c
- * fuzz-covers: fs/dataset/import_source.c
+ * fuzz-covers: fs/dataset/import/osmo_sql.c fs/dataset/import/osmo_sql_lex.c
+ * fuzz-covers: fs/dataset/import/osmo_sql_copy.c fs/dataset/import/import_sql.c
+ * fuzz-covers: fs/dataset/import/import_source.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"
 #include "backends/base/digest.h"
-#include "fs/dataset/import_sql.h"
-#include "fs/dataset/osmo_sql.h"
+#include "fs/dataset/import/import_sql.h"
+#include "fs/dataset/import/osmo_sql.h"
 
 struct seen {
 	struct digest *rows;

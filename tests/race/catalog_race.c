@@ -15,7 +15,7 @@
 #include "backends/backend_sync.h"
 #include "backends/base/clock.h"
 #include "backends/base/io.h"
-#include "fs/dataset/catalog_record.h"
+#include "fs/dataset/catalog_store/catalog_record.h"
 #include "tests/tap.h"
 
 #define WRITERS 6

@@ -4,7 +4,7 @@
  * entries that are repaired while a store's threads answer.
  */
 #include <config.h>
-#include "fs/dataset/osmo_repair_queue.h"
+#include "fs/dataset/osmo/osmo_repair_queue.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include "fs/dataset/catalog_store_impl.h"
+#include "fs/dataset/catalog_store/catalog_store_impl.h"
 #include "tests/unit/catalog_place.h"
 
 #define N 100

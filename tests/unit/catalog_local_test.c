@@ -3,7 +3,7 @@
 #include <config.h>
 
 #include <dirent.h>
-#include "fs/dataset/catalog_store_impl.h"
+#include "fs/dataset/catalog_store/catalog_store_impl.h"
 #include "tests/unit/catalog_place.h"
 
 static struct place place;

@@ -2,7 +2,7 @@
 /* Writing records under conditions. */
 #include <config.h>
 
-#include "fs/dataset/catalog_record.h"
+#include "fs/dataset/catalog_store/catalog_record.h"
 #include "tests/unit/catalog_place.h"
 
 #define OTHER_ID "0c9w2m3wR3qv7hJrmZ8qLg"

@@ -3,7 +3,7 @@
 
 #include <string.h>
 #include <criterion/criterion.h>
-#include "fs/dataset/catalog_store_impl.h"
+#include "fs/dataset/catalog_store/catalog_store_impl.h"
 
 Test(catalog_records, a_key_tells_what_a_record_is)
 {

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <criterion/criterion.h>
-#include "fs/dataset/catalog_record.h"
+#include "fs/dataset/catalog_store/catalog_record.h"
 
 /* imagenet: 1, 2 READY, 3 PENDING_DELETE; tags as in a resumed upload. */
 static struct catalog *sample(void)

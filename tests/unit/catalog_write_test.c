@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "fs/dataset/catalog_record.h"
+#include "fs/dataset/catalog_store/catalog_record.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef DATASETFS_TESTS_IMPORT_CASE_H
 #define DATASETFS_TESTS_IMPORT_CASE_H
 
-#include "fs/dataset/import.h"
+#include "fs/dataset/import/import.h"
 #include "tests/unit/catalog_place.h"
 
 struct import_case {

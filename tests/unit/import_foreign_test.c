@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "fs/dataset/import_foreign.h"
+#include "fs/dataset/import/import_foreign.h"
 
 #include "tests/unit/catalog_place.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "fs/dataset/import_prefixes.h"
+#include "fs/dataset/import/import_prefixes.h"
 
 #include <string.h>
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "fs/dataset/import_read.h"
+#include "fs/dataset/import/import_read.h"
 
 #include <fcntl.h>
 #include "tests/unit/catalog_place.h"

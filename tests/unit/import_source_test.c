@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What OSMO said, checked and put in order. */
 #include <config.h>
-#include "fs/dataset/import_source.h"
+#include "fs/dataset/import/import_source.h"
 
 #include <errno.h>
 #include <criterion/criterion.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a real pg_dump wrote (tests/fixtures/osmo-sql/make-dumps), in each form. */
 #include <config.h>
-#include "fs/dataset/import_sql.h"
+#include "fs/dataset/import/import_sql.h"
 
 #include <errno.h>
 #include <criterion/criterion.h>

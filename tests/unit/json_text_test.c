@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "fs/dataset/json_text.h"
+#include "fs/dataset/catalog_store/json_text.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "fs/dataset/manifest_source.h"
+#include "fs/dataset/registry/manifest_source.h"
 
 #include <errno.h>
 #include <stdio.h>

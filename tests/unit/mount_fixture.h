@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <criterion/criterion.h>
-#include "fs/dataset/buckets_impl.h"
+#include "fs/dataset/registry/buckets_impl.h"
 
 static inline char *fixture_text(const char *s)
 {

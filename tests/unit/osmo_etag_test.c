@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "fs/dataset/osmo_etag.h"
+#include "fs/dataset/osmo/osmo_etag.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <criterion/criterion.h>
-#include "fs/dataset/osmo_checksum.h"
+#include "fs/dataset/osmo/osmo_checksum.h"
 
 #define MD5_EMPTY "d41d8cd98f00b204e9800998ecf8427e"
 #define MD5_A "0cc175b9c0f1b6a831c399e269772661"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What OSMO's client prints, with its traps. */
 #include <config.h>
-#include "fs/dataset/osmo_json.h"
+#include "fs/dataset/import/osmo_json.h"
 
 #include <errno.h>
 #include <criterion/criterion.h>

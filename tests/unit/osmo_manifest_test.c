@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "fs/dataset/osmo_manifest.h"
+#include "fs/dataset/osmo/osmo_manifest.h"
 
 #include <errno.h>
 #include <stdio.h>

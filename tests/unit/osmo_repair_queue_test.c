@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* With a store of its own: backend_head() below stands in for backend.c. */
 #include <config.h>
-#include "fs/dataset/osmo_repair_queue.h"
+#include "fs/dataset/osmo/osmo_repair_queue.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "fs/dataset/osmo_repair.h"
+#include "fs/dataset/osmo/osmo_repair.h"
 
 #include <string.h>
 #include <criterion/criterion.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The data of COPY: PostgreSQL's manual, COPY, "Text Format". */
 #include <config.h>
-#include "fs/dataset/osmo_sql.h"
+#include "fs/dataset/import/osmo_sql.h"
 
 #include <errno.h>
 #include <stdlib.h>

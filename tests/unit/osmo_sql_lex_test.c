@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "fs/dataset/osmo_sql_lex.h"
+#include "fs/dataset/import/osmo_sql_lex.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Statements; what a real pg_dump writes is in import_sql_test.c. */
 #include <config.h>
-#include "fs/dataset/osmo_sql.h"
+#include "fs/dataset/import/osmo_sql.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "backends/s3_xml.h"
+#include "backends/s3/s3_xml.h"
 
 #include <errno.h>
 #include <criterion/criterion.h>

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "backends/base/encode.h"
 #include "backends/base/io.h"
-#include "fs/dataset/import_source.h"
+#include "fs/dataset/import/import_source.h"
 
 static inline void source_text_value(struct buf *out, const char *label,
 				     const char *s)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "fs/dataset/trees_dir.h"
+#include "fs/dataset/registry/trees_dir.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* With bucket_locate() of its own: one place may be read, no registry. */
 #include <config.h>
-#include "fs/dataset/version_tree.h"
+#include "fs/dataset/registry/version_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 #include <string.h>
 #include <criterion/criterion.h>
 #include "backends/base/io.h"
-#include "fs/dataset/buckets_impl.h"
-#include "fs/dataset/manifest_source.h"
+#include "fs/dataset/registry/buckets_impl.h"
+#include "fs/dataset/registry/manifest_source.h"
 
 #define MD5_A "0cc175b9c0f1b6a831c399e269772661"
 

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "backends/s3/s3_impl.h"
+
+#include <errno.h>
+#include <string.h>
+#include "backends/auth/sigv4.h"
+#include "backends/base/clock.h"
+#include "backends/base/digest.h"
+#include "backends/base/encode.h"
+
+#define PAIRS_MAX 8
+
+/*
+ * One request before it is signed.  The values point into the op, into text
+ * below, or are literals.
+ */
+struct draft {
+	enum http_method method;
+	struct sigv4_pair query[PAIRS_MAX];
+	size_t n_query;
+	struct sigv4_pair headers[PAIRS_MAX];
+	size_t n_headers;
+	const void *body;
+	size_t body_len;
+
+	struct buf key;		/* whole key */
+	bool is_bucket;		/* the path is the bucket, not the key */
+	struct buf prefix;
+	struct buf start_after;
+	struct buf md5;
+	char range[64];
+	char if_match[BACKEND_ETAG_MAX + 2];
+	char number[16];
+};
+
+static void draft_release(struct draft *d)
+{
+	buf_release(&d->key);
+	buf_release(&d->prefix);
+	buf_release(&d->start_after);
+	buf_release(&d->md5);
+}
+#define cleanup_draft __attribute__((cleanup(draft_release)))
+
+static void add_query(struct draft *d, const char *name, const char *value)
+{
+	d->query[d->n_query++] = (struct sigv4_pair){ name, value };
+}
+
+static void add_header(struct draft *d, const char *name, const char *value)
+{
+	d->headers[d->n_headers++] = (struct sigv4_pair){ name, value };
+}
+
+static void add_if_match(struct draft *d, const char *etag, bool is_quoted)
+{
+	const char *quote = is_quoted ? "\"" : "";
+
+	(void)snprintf(d->if_match, sizeof(d->if_match), "%s%s%s", quote, etag,
+		       quote);
+	add_header(d, "if-match", d->if_match);
+}
+
+static void draft_get(struct draft *d, struct s3_call *call)
+{
+	struct backend_op *op = call->op;
+	const char *etag = op->if_match;
+
+	d->method = HTTP_GET;
+	if (call->have)
+		etag = call->pin;
+	if (etag)
+		add_if_match(d, etag, true);
+	if (op->kind == BACKEND_OP_GET_ALL)
+		return;
+	(void)snprintf(d->range, sizeof(d->range), "bytes=%llu-%llu",
+		       (unsigned long long)(op->offset + call->have),
+		       (unsigned long long)(op->offset + op->len - 1));
+	add_header(d, "range", d->range);
+}
+
+static void draft_body(struct draft *d, const void *body, size_t len)
+{
+	uint8_t md5[MD5_SIZE];
+
+	d->body = body;
+	d->body_len = len;
+	digest_md5(md5, len ? body : "", len);
+	encode_base64(&d->md5, md5, sizeof(md5));
+	add_header(d, "content-md5", d->md5.data);
+}
+
+static void draft_put(struct draft *d, struct s3_call *call)
+{
+	struct backend_op *op = call->op;
+
+	d->method = HTTP_PUT;
+	draft_body(d, op->data, op->len);
+	if (op->content_type)
+		add_header(d, "content-type", op->content_type);
+	if (op->create_only)
+		add_header(d, "if-none-match", "*");
+	if (op->if_match)
+		add_if_match(d, op->if_match,
+			     !op->backend->caps.if_match_unquoted);
+}
+
+static void draft_list(struct draft *d, struct s3_call *call)
+{
+	struct backend_op *op = call->op;
+	const char *token = op->token;
+
+	d->method = HTTP_GET;
+	d->is_bucket = true;
+	s3_key_prefix(call->sb, &d->prefix);
+	buf_str(&d->prefix, op->prefix);
+	add_query(d, "prefix", d->prefix.data ? d->prefix.data : "");
+	if (op->by_slash)
+		add_query(d, "delimiter", "/");
+	if (op->max_keys && op->max_keys < S3_LIST_KEYS_MAX) {
+		(void)snprintf(d->number, sizeof(d->number), "%u",
+			       op->max_keys);
+		add_query(d, "max-keys", d->number);
+	}
+	if (!token && op->start_after) {
+		s3_key_prefix(call->sb, &d->start_after);
+		buf_str(&d->start_after, op->start_after);
+	}
+
+	/* A token names its dialect, so a walk never changes it midway. */
+	call->is_list_v1 = token ? token[0] == '1' :
+				   atomic_load(&call->sb->is_list_v1);
+	if (call->is_list_v1) {
+		if (token || d->start_after.data)
+			add_query(d, "marker",
+				  token ? token + 1 : d->start_after.data);
+		return;
+	}
+	add_query(d, "list-type", "2");
+	add_query(d, "encoding-type", "url");
+	if (token)
+		add_query(d, "continuation-token", token + 1);
+	else if (d->start_after.data)
+		add_query(d, "start-after", d->start_after.data);
+}
+
+static void complete_body(struct s3_call *call)
+{
+	struct backend_op *op = call->op;
+	struct buf *xml = &call->body;
+
+	if (xml->len)
+		return;
+	buf_str(xml, "<CompleteMultipartUpload>");
+	for (size_t i = 0; i < op->n_parts; i++) {
+		buf_printf(xml, "<Part><PartNumber>%u</PartNumber><ETag>&quot;",
+			   op->parts[i].number);
+		for (const char *p = op->parts[i].etag; *p; p++)
+			if (strchr("&<>", *p))
+				buf_printf(xml, "&#%d;", *p);
+			else
+				buf_char(xml, *p);
+		buf_str(xml, "&quot;</ETag></Part>");
+	}
+	buf_str(xml, "</CompleteMultipartUpload>");
+}
+
+static void draft_complete(struct draft *d, struct s3_call *call)
+{
+	complete_body(call);
+	d->method = HTTP_POST;
+	add_query(d, "uploadId", call->op->upload_id);
+	draft_body(d, call->body.data, call->body.len);
+	add_header(d, "content-type", "application/xml");
+	if (call->op->create_only)
+		add_header(d, "if-none-match", "*");
+}
+
+static void draft_make(struct draft *d, struct s3_call *call)
+{
+	struct backend_op *op = call->op;
+
+	if (call->stage != S3_STAGE_CALL) {
+		d->method = HTTP_HEAD;
+		d->is_bucket = call->stage == S3_STAGE_REGION;
+		return;
+	}
+	switch (op->kind) {
+	case BACKEND_OP_GET:
+	case BACKEND_OP_GET_ALL:
+		draft_get(d, call);
+		break;
+	case BACKEND_OP_HEAD:
+	case BACKEND_OP_KINDS:
+		d->method = HTTP_HEAD;
+		break;
+	case BACKEND_OP_PUT:
+		draft_put(d, call);
+		break;
+	case BACKEND_OP_DELETE:
+		d->method = HTTP_DELETE;
+		if (op->if_match)
+			add_if_match(d, op->if_match,
+				     !op->backend->caps.if_match_unquoted);
+		break;
+	case BACKEND_OP_LIST:
+		draft_list(d, call);
+		break;
+	case BACKEND_OP_MULTIPART_CREATE:
+		d->method = HTTP_POST;
+		add_query(d, "uploads", NULL);
+		break;
+	case BACKEND_OP_MULTIPART_PUT:
+		draft_put(d, call);
+		(void)snprintf(d->number, sizeof(d->number), "%u",
+			       op->part_number);
+		add_query(d, "partNumber", d->number);
+		add_query(d, "uploadId", op->upload_id);
+		break;
+	case BACKEND_OP_MULTIPART_COMPLETE:
+		draft_complete(d, call);
+		break;
+	case BACKEND_OP_MULTIPART_ABORT:
+		d->method = HTTP_DELETE;
+		add_query(d, "uploadId", op->upload_id);
+		break;
+	}
+}
+
+static const char *method_name(enum http_method method)
+{
+	static const char *const names[] = {
+		[HTTP_GET] = "GET",	  [HTTP_HEAD] = "HEAD",
+		[HTTP_PUT] = "PUT",	  [HTTP_POST] = "POST",
+		[HTTP_DELETE] = "DELETE",
+	};
+
+	return names[method];
+}
+
+/* Over TLS the transport and Content-MD5 protect the body already. */
+static const char *payload_hash(struct s3_call *call, const struct draft *d)
+{
+	uint8_t sha256[SHA256_SIZE];
+
+	if (d->body_len && call->sb->endpoint.is_https)
+		return "UNSIGNED-PAYLOAD";
+	if (call->stage != S3_STAGE_CALL)
+		call->sha256[0] = '\0';
+	if (!call->sha256[0]) {
+		digest_sha256(sha256, d->body_len ? d->body : "", d->body_len);
+		encode_hex(call->sha256, sha256, sizeof(sha256));
+	}
+	return call->sha256;
+}
+
+/* A swift credential is for one namespace: "user:NS", "NS" or "AUTH_NS". */
+static int check_namespace(const struct s3_backend *sb, const struct cred *cred,
+			   struct err *err)
+{
+	const char *space = sb->base.location.space;
+	const char *id = cred->access_key_id;
+	const char *colon;
+
+	if (sb->base.location.scheme != URI_SWIFT || cred->anonymous)
+		return 0;
+	colon = strrchr(id, ':');
+	if (colon)
+		id = colon + 1;
+	if (!strcmp(id, space) ||
+	    (!strncmp(space, "AUTH_", 5) && !strcmp(id, space + 5)))
+		return 0;
+	return err_set(err, ERR_AUTH, EACCES,
+		       "the credential is for another namespace than %s: its "
+		       "access_key_id must be USER:%s or %s",
+		       space, space, space);
+}
+
+static int get_cred(struct s3_call *call, struct cred *cred, struct err *err)
+{
+	int r = 0;
+
+	memset(cred, 0, sizeof(*cred));
+	/* Its region is what anybody may ask of a bucket. */
+	if (call->sb->creds && call->stage != S3_STAGE_REGION)
+		r = cred_source_get(call->sb->creds, cred, err);
+	else
+		cred->anonymous = true;
+	if (r == 0)
+		r = check_namespace(call->sb, cred, err);
+	call->is_signed = r == 0 && !cred->anonymous;
+	call->cred_generation = cred->generation;
+	return r;
+}
+
+static int sign(struct s3_call *call, const struct draft *d,
+		const struct buf *host, const struct buf *path,
+		struct sigv4_signed *out, struct err *err)
+{
+	cleanup_cred struct cred cred;
+	struct sigv4_request rq = {
+		.method = method_name(d->method),
+		.host = host->data,
+		.path = path->data,
+		.query = d->query,
+		.n_query = d->n_query,
+		.headers = d->headers,
+		.n_headers = d->n_headers,
+		.payload_sha256 = payload_hash(call, d),
+		.region = call->region,
+		.service = "s3",
+	};
+	int r;
+
+	call->skew_s = atomic_load(&call->sb->skew_s);
+	rq.time_s = clock_wall_s() + call->skew_s;
+	r = get_cred(call, &cred, err);
+	return r < 0 ? r : sigv4_sign(out, &rq, &cred, err);
+}
+
+void s3_buf_cut(struct buf *buf, size_t len)
+{
+	buf->len = len;
+	if (buf->data)
+		buf->data[len] = '\0';
+}
+
+static void route_reply(struct http_request *rq, struct s3_call *call)
+{
+	struct backend_op *op = call->op;
+
+	buf_clear(&call->reply);
+	rq->stall_ms = S3_STALL_MS;
+	if (call->stage != S3_STAGE_CALL)
+		return;
+	switch (op->kind) {
+	case BACKEND_OP_GET:
+		rq->dst = (char *)op->dst + call->have;
+		rq->dst_len = op->len - call->have;
+		return;
+	case BACKEND_OP_GET_ALL:
+		s3_buf_cut(op->out, call->out_len);
+		rq->grow = op->out;
+		rq->grow_limit = op->limit;
+		return;
+	case BACKEND_OP_PUT:
+	case BACKEND_OP_MULTIPART_PUT:
+		rq->stall_ms = S3_STALL_PUT_MS;
+		break;
+	case BACKEND_OP_MULTIPART_COMPLETE:
+		rq->stall_ms = S3_STALL_COMPLETE_MS;
+		break;
+	default:
+		break;
+	}
+	rq->grow = &call->reply;
+	rq->grow_limit = op->kind == BACKEND_OP_LIST ? S3_XML_SIZE_MAX :
+						       S3_REPLY_MAX;
+}
+
+static void fill_headers(struct http_request *rq, struct s3_call *call,
+			 const struct draft *d, const struct sigv4_signed *sig)
+{
+	for (size_t i = 0; i < d->n_headers; i++)
+		buf_printf(&rq->headers, "%s: %s\n", d->headers[i].name,
+			   d->headers[i].value);
+	/*
+	 * Not signed (Google's front end rewrites it): the stored bytes of a
+	 * gzip object, in place of a transcoded stream that has no ranges.
+	 */
+	if (call->sb->base.location.scheme == URI_GS &&
+	    (d->method == HTTP_GET || d->method == HTTP_HEAD))
+		buf_str(&rq->headers, "accept-encoding: gzip\n");
+	buf_str(&rq->headers, sig->headers.data ? sig->headers.data : "");
+}
+
+static int build(struct http_request *rq, struct s3_call *call,
+		 const struct draft *d, struct sigv4_signed *sig,
+		 struct err *err)
+{
+	const struct s3_endpoint *endpoint = &call->sb->endpoint;
+	cleanup_buf struct buf host = BUF_INIT;
+	cleanup_buf struct buf path = BUF_INIT;
+	int r;
+
+	s3_endpoint_locate(endpoint, call->region,
+			   d->is_bucket ? NULL : d->key.data, &host, &path);
+	if (buf_failed(&host) || buf_failed(&path) || buf_failed(&d->key) ||
+	    buf_failed(&d->prefix) || buf_failed(&d->start_after) ||
+	    buf_failed(&call->body))
+		return err_nomem(err);
+	r = sign(call, d, &host, &path, sig, err);
+	if (r < 0)
+		return r;
+
+	rq->method = d->method;
+	buf_printf(&rq->url, "%s://%s%s",
+		   endpoint->is_https ? "https" : "http", host.data,
+		   sig->target.data);
+	fill_headers(rq, call, d, sig);
+	rq->body = d->body;
+	rq->body_len = d->body_len;
+	rq->deadline_ms = call->op->deadline_ms;
+	route_reply(rq, call);
+	return buf_failed(&rq->url) || buf_failed(&rq->headers) ?
+		       err_nomem(err) :
+		       0;
+}
+
+int s3_prepare(void *ctx, unsigned attempt, struct http_request *rq,
+	       struct err *err)
+{
+	struct s3_call *call = ctx;
+	cleanup_draft struct draft d = { .method = HTTP_GET };
+	struct sigv4_signed sig = { .target = BUF_INIT };
+	int r;
+
+	(void)attempt;
+	call->n_attempts++;
+	lock_take(&call->sb->lock);
+	memcpy(call->region, call->sb->region, sizeof(call->region));
+	lock_drop(&call->sb->lock);
+
+	if (call->op->key) {
+		s3_key_prefix(call->sb, &d.key);
+		buf_str(&d.key, call->op->key);
+	}
+	draft_make(&d, call);
+	r = build(rq, call, &d, &sig, err);
+	sigv4_release(&sig);
+	return r;
+}

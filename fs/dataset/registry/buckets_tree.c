@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One job a version, however many ask for its tree: opened from the cache
+ * directory, or built.  Trees are named by their identity, so one that was
+ * built before a restart is found again, and none is ever replaced by another.
+ */
+#include <config.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backends/base/encode.h"
+#include "backends/base/io.h"
+#include "backends/base/log.h"
+#include "fs/dataset/registry/buckets_impl.h"
+#include "fs/dataset/registry/trees_dir.h"
+#include "fs/dataset/registry/version_tree.h"
+
+#define LOG "tree"
+
+struct tree_waiter {
+	struct tree_waiter *next;
+	bucket_tree_fn done;
+	void *arg;
+};
+
+/* Guarded by jobs_lock but for what only the job's own thread touches. */
+struct tree_job {
+	struct tree_job *next;
+	struct bucket *b;
+	struct catalog *catalog;	/* keeps ds and v alive */
+	const struct dataset *ds;
+	const struct version *v;
+	uint8_t identity[TREE_IDENTITY_SIZE];
+	char name[2 * TREE_IDENTITY_SIZE + sizeof(".tree")];
+	char label[2 * NAME_MAX + 32];
+	struct version_tree_progress progress;
+	struct tree_waiter *waiters;
+};
+
+static void tree_name(char *out, const uint8_t identity[TREE_IDENTITY_SIZE])
+{
+	encode_hex(out, identity, TREE_IDENTITY_SIZE);
+	strcpy(out + 2 * TREE_IDENTITY_SIZE, ".tree");
+}
+
+static int tree_open_or_build(struct tree_job *job, struct tree **out,
+			      struct err *err)
+{
+	struct buckets *bs = job->b->owner;
+	const struct tree_build_options opt = {
+		.dirfd = bs->trees_fd,
+		.name = job->name,
+		.label = job->label,
+		.hash_location = job->v->hash_location ?
+				 job->v->hash_location : job->ds->hash_location,
+	};
+	struct tree_build_options with_id = opt;
+	int r;
+
+	if (bs->trees_fd < 0)
+		return err_set(err, ERR_SYSTEM, EIO, "%s",
+			       bs->trees_problem);
+	r = tree_open(out, bs->trees_fd, job->name, job->identity, err);
+	if (r == 0) {
+		trees_dir_touch(bs->trees_fd, job->name);
+		return 0;
+	}
+	if (err->class != ERR_MISSING)
+		log_warn(LOG, "tree is built again: version=%s error=\"%s\"",
+			 job->label, err->text);
+	err_clear(err);
+
+	memcpy(with_id.identity, job->identity, sizeof(with_id.identity));
+	r = version_tree_build(job->b, job->ds, job->v, &with_id,
+			       &job->progress, out, err);
+	if (r < 0)
+		return err_wrap(err, "version %s", job->label);
+	trees_dir_trim(bs->trees_fd, bs->settings->cache_size, job->name);
+	return 0;
+}
+
+static void job_end(struct tree_job *job, int r, struct tree *tree,
+		    const struct err *err)
+{
+	struct buckets *bs = job->b->owner;
+	struct tree_job **link;
+	struct tree_waiter *w;
+
+	lock_take(&bs->jobs_lock);
+	for (link = &bs->jobs; *link != job; link = &(*link)->next)
+		;
+	*link = job->next;
+	lock_drop(&bs->jobs_lock);
+
+	w = job->waiters;
+	while (w) {
+		struct tree_waiter *next = w->next;
+
+		w->done(w->arg, r, tree, err);
+		free(w);
+		w = next;
+	}
+	if (job->catalog)
+		catalog_put(job->catalog);
+	free(job);
+}
+
+static void job_run(void *arg)
+{
+	struct tree_job *job = arg;
+	struct err err = ERR_INIT;
+	struct tree *tree = NULL;
+	int r;
+
+	r = tree_open_or_build(job, &tree, &err);
+	if (r < 0)
+		log_error(LOG, "version cannot be opened: version=%s error=\"%s\"",
+			  job->label, err.text);
+	job_end(job, r, tree, &err);
+	if (tree)
+		tree_put(tree);
+}
+
+static void job_init(struct tree_job *job, struct bucket *b,
+		     const struct dataset *ds, const struct version *v)
+{
+	job->b = b;
+	job->ds = ds;
+	job->v = v;
+	version_tree_identity(b, ds, v, job->identity);
+	tree_name(job->name, job->identity);
+	snprintf(job->label, sizeof(job->label), "%s/%s@%u", b->settings->name,
+		 ds->name, v->number);
+}
+
+static struct tree_job *job_find(struct buckets *bs,
+				 const uint8_t identity[TREE_IDENTITY_SIZE])
+	REQUIRES(&bs->jobs_lock)
+{
+	for (struct tree_job *j = bs->jobs; j; j = j->next)
+		if (memcmp(j->identity, identity, TREE_IDENTITY_SIZE) == 0)
+			return j;
+	return NULL;
+}
+
+void bucket_tree(struct bucket *b, struct catalog *catalog,
+		 const struct dataset *ds, const struct version *v,
+		 bucket_tree_fn done, void *arg)
+{
+	struct buckets *bs = b->owner;
+	struct tree_waiter *w = calloc(1, sizeof(*w));
+	struct tree_job *job = calloc(1, sizeof(*job));
+	struct tree_job *running;
+	struct err err = ERR_INIT;
+
+	if (!w || !job) {
+		free(w);
+		free(job);
+		err_nomem(&err);
+		done(arg, -ENOMEM, NULL, &err);
+		return;
+	}
+	w->done = done;
+	w->arg = arg;
+	job_init(job, b, ds, v);
+
+	lock_take(&bs->jobs_lock);
+	running = job_find(bs, job->identity);
+	if (running) {
+		w->next = running->waiters;
+		running->waiters = w;
+	} else {
+		job->waiters = w;
+		job->catalog = catalog_get(catalog);
+		job->next = bs->jobs;
+		bs->jobs = job;
+	}
+	lock_drop(&bs->jobs_lock);
+
+	if (running)
+		free(job);
+	else if (pool_submit(bs->tree_pool, job_run, job, &err) < 0)
+		job_end(job, -err.code, NULL, &err);
+}
+
+int bucket_tree_sync(struct bucket *b, struct catalog *catalog,
+		     const struct dataset *ds, const struct version *v,
+		     struct tree **out, struct err *err)
+{
+	struct tree_job job = { .next = NULL };
+
+	(void)catalog;	/* the caller's reference keeps ds and v alive */
+	job_init(&job, b, ds, v);
+	return tree_open_or_build(&job, out, err);
+}
+
+void bucket_tree_discard(struct bucket *b, const struct dataset *ds,
+			 const struct version *v)
+{
+	struct tree_job job = { .next = NULL };
+
+	job_init(&job, b, ds, v);
+	if (b->owner->trees_fd < 0 ||
+	    unlinkat(b->owner->trees_fd, job.name, 0) == 0 || errno == ENOENT)
+		return;
+	log_warn(LOG, "damaged tree cannot be removed: version=%s error=\"%s\"",
+		 job.label, strerror(errno));
+}
+
+void buckets_building(struct buckets *bs, struct buf *out)
+{
+	lock_take(&bs->jobs_lock);
+	for (const struct tree_job *j = bs->jobs; j; j = j->next)
+		buf_printf(out, "%s%s: %llu of %llu bytes",
+			   out->len ? "; " : "", j->label,
+			   (unsigned long long)j->progress.done_bytes,
+			   (unsigned long long)j->progress.all_bytes);
+	lock_drop(&bs->jobs_lock);
+}
+
+/* Without the directory nothing can be opened, but all can be listed. */
+static int open_trees_dir(struct buckets *bs, struct err *err)
+{
+	cleanup_buf struct buf path = BUF_INIT;
+	int r;
+
+	buf_printf(&path, "%s/trees", bs->settings->cache_dir);
+	if (buf_failed(&path))
+		return err_nomem(err);
+	r = io_mkdir_p(path.data, 0700);
+	if (r == 0) {
+		bs->trees_fd = open(path.data,
+				    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (bs->trees_fd < 0)
+			r = -errno;
+	}
+	if (r == 0)
+		return 0;
+	err_errno(err, -r, "cache directory %s", path.data);
+	bs->trees_problem = strdup(err->text);
+	if (!bs->trees_problem)
+		return err_nomem(err);
+	log_error(LOG, "no version can be opened: error=\"%s\"", err->text);
+	err_clear(err);
+	return 0;
+}
+
+int buckets_tree_start(struct buckets *bs, struct err *err)
+{
+	int r = open_trees_dir(bs, err);
+
+	if (r < 0 || bs->sync_only)
+		return r;
+	return pool_new(&bs->tree_pool, "tree", BUCKETS_TREE_THREADS,
+			BUCKETS_QUEUE_MAX, err);
+}
+
+void buckets_tree_stop(struct buckets *bs)
+{
+	if (bs->tree_pool)
+		pool_free(bs->tree_pool);
+	if (bs->trees_fd >= 0)
+		close(bs->trees_fd);
+	free(bs->trees_problem);
+}

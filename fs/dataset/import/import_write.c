@@ -12,7 +12,7 @@
 
 #include "backends/base/clock.h"
 #include "backends/base/lock.h"
-#include "fs/dataset/import_impl.h"
+#include "fs/dataset/import/import_impl.h"
 
 #define IMPORT_THREADS 16
 

@@ -8,6 +8,8 @@
 #include "backends/base/lock.h"
 #include "cache/extent_memory.h"
 
+#define LIVES_NEW 1	/* not read to its end yet */
+#define LIVES_HOT 2	/* read again */
 #define BUCKETS_MIN 4096	/* of a hash table; doubled as it fills */
 
 /* What is kept for a blob while any extent of it is held. */
@@ -183,8 +185,7 @@ static void link_locked(struct cache *cache, struct cache_blob *blob,
 		cache, &blob->id, e->offset / CACHE_EXTENT, e->slot)];
 
 	e->blob = blob;
-	/* Read ahead, it must not go before what was read already. */
-	e->hit = true;
+	e->lives = LIVES_NEW;
 	e->hash_next = *at;
 	*at = e;
 
@@ -210,32 +211,64 @@ static void link_locked(struct cache *cache, struct cache_blob *blob,
 	cache->bytes += e->len;
 }
 
-int cache_pin(struct cache *cache, const struct blob_id *id, uint64_t offset,
-	      size_t len, struct extent **out, int max, uint64_t *missing)
+/* [from, to) of the extent is read: what of its lives is left? */
+static void note_read(struct extent *e, uint32_t from, uint32_t to)
 {
-	uint64_t end = offset + len;
+	if (from < e->seen) {
+		e->lives = LIVES_HOT;
+		return;
+	}
+	e->seen = to;
+	if (to == e->len && e->lives == LIVES_NEW)
+		e->lives = 0;
+}
+
+static int pin(struct cache *cache, const struct blob_id *id, uint64_t offset,
+	       size_t len, struct extent **out, int max, uint64_t *missing,
+	       bool is_read)
+{
+	uint64_t end = offset + len, at = offset;
 	int n = 0;
 
 	lock_take(&cache->lock);
-	while (offset < end) {
-		struct extent *e = find_extent(cache, id, offset);
+	while (at < end) {
+		struct extent *e = find_extent(cache, id, at);
 
 		if (!e)
 			break;
 		assert(n < max);
 		out[n++] = e;
-		offset = e->offset + e->len;
+		at = e->offset + e->len;
 	}
-	if (offset < end) {
-		*missing = offset;
+	if (at < end) {
+		*missing = at;
 		n = 0;
 	}
 	for (int i = 0; i < n; i++) {
-		out[i]->pins++;
-		out[i]->hit = true;
+		struct extent *e = out[i];
+		uint64_t from = offset > e->offset ? offset - e->offset : 0;
+		uint64_t to = end - e->offset < e->len ? end - e->offset :
+							 e->len;
+
+		e->pins++;
+		if (is_read)
+			note_read(e, (uint32_t)from, (uint32_t)to);
 	}
 	lock_drop(&cache->lock);
 	return n;
+}
+
+int cache_pin(struct cache *cache, const struct blob_id *id, uint64_t offset,
+	      size_t len, struct extent **out, int max, uint64_t *missing)
+{
+	return pin(cache, id, offset, len, out, max, missing, true);
+}
+
+int cache_pin_quietly(struct cache *cache, const struct blob_id *id,
+		      uint64_t offset, size_t len, struct extent **out,
+		      int max, uint64_t *missing)
+{
+	return pin(cache, id, offset, len, out, max, missing, false);
 }
 
 void cache_unpin(struct cache *cache, struct extent *const *extents, int n)
@@ -286,12 +319,12 @@ static void free_list(struct cache *cache, struct extent *list)
 	}
 }
 
-/* Unlinks unpinned extents worth n bytes, oldest unhit first. */
+/* Unlinks unpinned extents worth n bytes. */
 static struct extent *evict_locked(struct cache *cache, uint64_t n)
 	REQUIRES(&cache->lock)
 {
-	/* Twice around: the first may only clear what was hit. */
-	uint64_t steps = cache->n_extents * 2;
+	/* Until all lives are used up. */
+	uint64_t steps = cache->n_extents * (LIVES_HOT + 1);
 	struct extent *list = NULL;
 	uint64_t freed = 0;
 
@@ -301,8 +334,8 @@ static struct extent *evict_locked(struct cache *cache, uint64_t n)
 		cache->hand = e->ring_next;
 		if (e->pins)
 			continue;
-		if (e->hit) {
-			e->hit = false;
+		if (e->lives) {
+			e->lives--;
 			continue;
 		}
 		freed += e->charge;
@@ -571,7 +604,6 @@ void cache_free(struct cache *cache)
 	if (!cache)
 		return;
 	lock_take(&cache->lock);
-	/* The first sweep may find all of them hit. */
 	list = evict_locked(cache, UINT64_MAX);
 	assert(!cache->n_extents);
 	lock_drop(&cache->lock);

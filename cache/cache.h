@@ -7,7 +7,9 @@
  *
  * What is pinned stays where it is and unchanged, whatever is forgotten or
  * evicted meanwhile; unpinned extents are evicted by CLOCK when memory is
- * needed.  All memory is taken from one budget before it is touched.
+ * needed: first those that were read once to their end (above is the kernel's
+ * own cache of pages), then those that nobody has read yet, last those that
+ * were read again.  All memory is taken from one budget before it is touched.
  *
  * Any thread may call; nothing here waits for more than the cache's own lock.
  * It must not know stores or how bytes are checked.
@@ -34,7 +36,8 @@ struct extent {
 	uint32_t pins;
 	uint8_t slot;		/* grain in the extent; CACHE_GRAINS: whole */
 	bool mapped;
-	bool hit;		/* since the clock's hand passed */
+	uint8_t lives;		/* times the clock's hand lets it be */
+	uint32_t seen;		/* up to here it was read */
 	bool gone;		/* not to be found any more: the last pin frees */
 	uint32_t charge;	/* bytes of the budget */
 	struct cache_blob *blob;
@@ -52,11 +55,15 @@ void cache_free(struct cache *cache);
 /*
  * Pins what holds [offset, offset + len) into out, in order, and returns how
  * many extents that took; or 0, with *missing the first byte that is not held
- * (and nothing pinned).  max: at least CACHE_PINS(len).
+ * (and nothing pinned).  max: at least CACHE_PINS(len).  _quietly: it counts
+ * as no read.
  */
 #define CACHE_PINS(len) ((len) / CACHE_GRAIN + 2)
 int cache_pin(struct cache *cache, const struct blob_id *id, uint64_t offset,
 	      size_t len, struct extent **out, int max, uint64_t *missing);
+int cache_pin_quietly(struct cache *cache, const struct blob_id *id,
+		      uint64_t offset, size_t len, struct extent **out,
+		      int max, uint64_t *missing);
 void cache_unpin(struct cache *cache, struct extent *const *extents, int n);
 
 /*

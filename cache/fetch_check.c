@@ -62,8 +62,8 @@ static bool part_begin(struct fetcher *f, struct blob_state *st, uint32_t part,
 	if (st->part_known && st->part_known[part] != PART_UNKNOWN)
 		return false;
 	job->part = part;
-	job->n = cache_pin(f->cache, &st->id, offset, len, job->pins,
-			   FETCH_PINS_MAX, &missing);
+	job->n = cache_pin_quietly(f->cache, &st->id, offset, len, job->pins,
+				   FETCH_PINS_MAX, &missing);
 	if (!job->n)
 		return false;
 	if (!state_keep_parts(f, st)) {

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "cache/extent_memory.h"
+
+#include <criterion/criterion.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MIB ((size_t)1 << 20)
+
+static size_t rss_anon(void)
+{
+	unsigned long long kib = 0;
+	char line[128];
+	FILE *file = fopen("/proc/self/status", "r");
+
+	cr_assert_not_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "RssAnon: %llu", &kib) == 1)
+			break;
+	(void)fclose(file);
+	return (size_t)kib << 10;
+}
+
+Test(extent_memory, pieces_of_a_mapped_buffer_are_freed_one_by_one)
+{
+	uint8_t *data = extent_memory_alloc(8 * MIB);
+	size_t before;
+
+	cr_assert_not_null(data);
+	memset(data, 1, 8 * MIB);
+	before = rss_anon();
+	for (size_t i = 0; i < 8; i += 2)
+		extent_memory_free(data + i * MIB, MIB, true);
+	cr_assert_leq(rss_anon(), before - 3 * MIB, "it is the system's again");
+	for (size_t i = 1; i < 8; i += 2) {
+		cr_assert_eq(data[i * MIB], 1, "the neighbours stay");
+		extent_memory_free(data + i * MIB, MIB, true);
+	}
+}
+
+Test(extent_memory, a_cost_is_never_less_than_the_bytes)
+{
+	for (size_t len = 1; len < 3 * MIB; len = len * 3 + 1) {
+		bool mapped = extent_memory_is_mapped(len);
+
+		cr_assert_geq(extent_memory_cost(len, mapped), len);
+		/* A quarter at most is lost above what malloc serves. */
+		if (mapped)
+			cr_assert_leq(extent_memory_cost(len, mapped),
+				      len + len / 4);
+	}
+}
+
+Test(extent_memory, a_trim_is_due_once_after_so_much_was_freed)
+{
+	while (extent_memory_trim_is_due())
+		;
+	for (size_t freed = 0; freed < EXTENT_MEMORY_TRIM; freed += 8192) {
+		cr_assert_not(extent_memory_trim_is_due());
+		extent_memory_free(extent_memory_alloc(8192), 8192, false);
+	}
+	cr_assert(extent_memory_trim_is_due());
+	cr_assert_not(extent_memory_trim_is_due());
+	extent_memory_trim();
+}

@@ -7,12 +7,15 @@
 #include <string.h>
 
 #include "backends/base/encode.h"
+#include "backends/base/lock.h"
 #include "fs/dataset/registry/buckets_impl.h"
+#include "fs/dataset/import/import_each.h"
 #include "fs/dataset/import/import_impl.h"
 #include "fs/dataset/registry/manifest_source.h"
 #include "fs/dataset/osmo/osmo_manifest.h"
 
 #define SHOWN_MAX 2048
+#define MANIFESTS_AT_ONCE 6u	/* two ranges of MANIFEST_RANGE each */
 
 void import_foreign_release(struct import_foreign *f)
 {
@@ -288,29 +291,108 @@ static const struct import_version *version_of(const struct import_dataset *ds,
 	       &ds->versions[lo] : NULL;
 }
 
+struct scan_task {
+	const struct import_dataset *ds;
+	const struct import_version *v;
+};
+
+struct scan_all {
+	struct bucket *bucket;
+	const struct scan_task *tasks;
+	struct lock lock;		/* guards out */
+	struct import_foreign *out;
+};
+
+static int merge_prefixes(struct import_prefixes *to,
+			  const struct import_prefixes *from, struct err *err)
+{
+	int r = 0;
+
+	to->n_dropped += from->n_dropped;
+	for (size_t i = 0; i < from->n_containers; i++) {
+		const struct import_container *c = &from->containers[i];
+
+		for (size_t k = 0; k < c->n_prefixes && r == 0; k++)
+			r = import_prefixes_add(to, c->prefixes[k],
+						strlen(c->prefixes[k]),
+						strlen(c->base), err);
+	}
+	return r;
+}
+
+static int merge(struct import_foreign *to, struct import_foreign *from,
+		 struct err *err)
+{
+	to->n_manifests += from->n_manifests;
+	to->n_failed += from->n_failed;
+	to->n_elsewhere += from->n_elsewhere;
+	to->n_unreadable += from->n_unreadable;
+	for (size_t i = 0; i < from->n_notes; i++)
+		if (to->n_notes < IMPORT_FOREIGN_NOTES)
+			to->notes[to->n_notes++] =
+				steal_pointer(&from->notes[i]);
+	return merge_prefixes(&to->prefixes, &from->prefixes, err);
+}
+
+static int scan_one(void *arg, size_t i, struct err *err)
+{
+	struct scan_all *all = arg;
+	cleanup_import_foreign struct import_foreign out = { .n_notes = 0 };
+	struct scan scan = { .bucket = all->bucket, .out = &out };
+	int r = scan_version(&scan, all->tasks[i].ds, all->tasks[i].v, err);
+
+	buf_release(&scan.uri);
+	if (r < 0)
+		return r;
+	lock_take(&all->lock);
+	r = merge(all->out, &out, err);
+	lock_drop(&all->lock);
+	return r;
+}
+
+static bool is_wanted(const struct import_report *report,
+		      const struct import_line *line)
+{
+	return line->version > 0 &&
+	       (line->action == IMPORT_ADDED ||
+		(line->action == IMPORT_UNCHANGED && report->is_dry_run));
+}
+
+static int note_compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 int import_foreign_scan(struct bucket *b, const struct import_source *src,
 			const struct import_report *report,
 			struct import_foreign *out, struct err *err)
 {
-	struct scan scan = { .bucket = b, .out = out };
-	int r = 0;
+	cleanup_free struct scan_task *tasks = NULL;
+	struct scan_all all = { .bucket = b, .out = out };
+	size_t n = 0;
+	int r;
 
 	memset(out, 0, sizeof(*out));
-	for (size_t i = 0; i < report->n_lines && r == 0; i++) {
+	tasks = calloc(report->n_lines + 1, sizeof(*tasks));
+	if (!tasks)
+		return err_nomem(err);
+	for (size_t i = 0; i < report->n_lines; i++) {
 		const struct import_line *line = &report->lines[i];
 		const struct import_dataset *ds;
 		const struct import_version *v;
 
-		if (line->version == 0 ||
-		    !(line->action == IMPORT_ADDED ||
-		      (line->action == IMPORT_UNCHANGED && report->is_dry_run)))
+		if (!is_wanted(report, line))
 			continue;
 		ds = import_source_find(src, line->id);
 		v = ds ? version_of(ds, line->version) : NULL;
 		if (v && v->status == VERSION_READY && !v->problem)
-			r = scan_version(&scan, ds, v, err);
+			tasks[n++] = (struct scan_task){ .ds = ds, .v = v };
 	}
-	buf_release(&scan.uri);
+	all.tasks = tasks;
+	lock_init(&all.lock);
+	r = import_each(n, MANIFESTS_AT_ONCE, scan_one, &all, err);
+	lock_release(&all.lock);
+	qsort(out->notes, out->n_notes, sizeof(*out->notes), note_compare);
 	return r;
 }
 

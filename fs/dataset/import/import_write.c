@@ -6,15 +6,13 @@
 #include <config.h>
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "backends/base/clock.h"
-#include "backends/base/lock.h"
+#include "fs/dataset/import/import_each.h"
 #include "fs/dataset/import/import_impl.h"
 
-#define IMPORT_THREADS 16
+#define IMPORT_REQUESTS 16u	/* under way at once */
 
 int64_t import_deadline(const struct import *im)
 {
@@ -22,8 +20,6 @@ int64_t import_deadline(const struct import *im)
 
 	return clock_ms() + (ms > 0 ? ms : IMPORT_TIMEOUT_MS);
 }
-
-/* --- many at once ------------------------------------------------------ */
 
 struct version_task {
 	const struct plan *plan;
@@ -33,65 +29,13 @@ struct version_task {
 struct tasks {
 	struct import *im;
 	const struct version_task *versions;
-	int (*run)(const struct tasks *tasks, size_t i, struct err *err);
-	size_t n;
-	atomic_size_t next;
-	atomic_bool has_failed;
-	struct lock lock;	/* guards r and err */
-	int r;
-	struct err err;
 };
-
-static void *tasks_work(void *arg)
-{
-	struct tasks *tasks = arg;
-	size_t i;
-
-	while (!atomic_load(&tasks->has_failed) &&
-	       (i = atomic_fetch_add(&tasks->next, 1)) < tasks->n) {
-		struct err err = ERR_INIT;
-		int r = tasks->run(tasks, i, &err);
-
-		if (r >= 0)
-			continue;
-		lock_take(&tasks->lock);
-		if (tasks->r == 0) {
-			tasks->r = r;
-			err_copy(&tasks->err, &err);
-		}
-		lock_drop(&tasks->lock);
-		atomic_store(&tasks->has_failed, true);
-	}
-	return NULL;
-}
-
-/* All of them, or until one fails; this thread works too. */
-static int tasks_run(struct tasks *tasks, struct err *err)
-{
-	pthread_t threads[IMPORT_THREADS];
-	size_t n = 0;
-
-	atomic_init(&tasks->next, 0);
-	atomic_init(&tasks->has_failed, false);
-	tasks->r = 0;
-	err_clear(&tasks->err);
-	lock_init(&tasks->lock);
-	while (n < IMPORT_THREADS && n + 1 < tasks->n &&
-	       pthread_create(&threads[n], NULL, tasks_work, tasks) == 0)
-		n++;
-	(void)tasks_work(tasks);
-	while (n > 0)
-		(void)pthread_join(threads[--n], NULL);
-	lock_release(&tasks->lock);
-	if (tasks->r < 0)
-		err_copy(err, &tasks->err);
-	return tasks->r;
-}
 
 /* --- versions ---------------------------------------------------------- */
 
-static int write_version(const struct tasks *tasks, size_t i, struct err *err)
+static int write_version(void *arg, size_t i, struct err *err)
 {
+	const struct tasks *tasks = arg;
 	const struct version_task *task = &tasks->versions[i];
 	const struct import_dataset *ds = task->plan->ds;
 	struct import *im = tasks->im;
@@ -119,7 +63,8 @@ static size_t count_versions(const struct import *im)
 static int write_versions(struct import *im, bool ready, struct err *err)
 {
 	cleanup_free struct version_task *versions = NULL;
-	struct tasks tasks = { .im = im, .run = write_version };
+	struct tasks tasks = { .im = im };
+	size_t n = 0;
 
 	versions = calloc(count_versions(im) + 1, sizeof(*versions));
 	if (!versions)
@@ -134,12 +79,12 @@ static int write_versions(struct import *im, bool ready, struct err *err)
 
 			if (pv->is_new &&
 			    (pv->v->status == VERSION_READY) == ready)
-				versions[tasks.n++] = (struct version_task){
+				versions[n++] = (struct version_task){
 					.plan = plan, .v = pv->v,
 				};
 		}
 	}
-	return tasks_run(&tasks, err);
+	return import_each(n, IMPORT_REQUESTS, write_version, &tasks, err);
 }
 
 /* --- heads and names --------------------------------------------------- */
@@ -176,9 +121,9 @@ static int write_head(struct import *im, const struct plan *plan,
 	return r < 0 ? err_wrap(err, "%s", plan->ds->name) : 0;
 }
 
-static int write_plan_head(const struct tasks *tasks, size_t i,
-			   struct err *err)
+static int write_plan_head(void *arg, size_t i, struct err *err)
 {
+	const struct tasks *tasks = arg;
 	const struct plan *plan = &tasks->im->plans[i];
 	const char *name = plan->ds->name;
 
@@ -217,9 +162,9 @@ static int write_name(struct import *im, struct plan *plan, bool last,
 	return r;
 }
 
-static int write_plan_name(const struct tasks *tasks, size_t i,
-			   struct err *err)
+static int write_plan_name(void *arg, size_t i, struct err *err)
 {
+	const struct tasks *tasks = arg;
 	struct plan *plan = &tasks->im->plans[i];
 
 	return plan->is_left_alone ? 0 :
@@ -259,22 +204,19 @@ static int write_waiting_names(struct import *im, struct err *err)
  */
 int import_write(struct import *im, struct err *err)
 {
-	struct tasks heads = {
-		.im = im, .run = write_plan_head, .n = im->n_plans,
-	};
-	struct tasks names = {
-		.im = im, .run = write_plan_name, .n = im->n_plans,
-	};
+	struct tasks tasks = { .im = im };
 	int r;
 
 	r = catalog_store_init(im->store, import_deadline(im), err);
 	if (r == 0)
 		r = write_versions(im, true, err);
 	if (r == 0)
-		r = tasks_run(&heads, err);
+		r = import_each(im->n_plans, IMPORT_REQUESTS, write_plan_head,
+				&tasks, err);
 	if (r == 0)
 		r = write_versions(im, false, err);
 	if (r == 0)
-		r = tasks_run(&names, err);
+		r = import_each(im->n_plans, IMPORT_REQUESTS, write_plan_name,
+				&tasks, err);
 	return r < 0 ? r : write_waiting_names(im, err);
 }

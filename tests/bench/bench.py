@@ -148,7 +148,7 @@ def part_metadata(b):
         b.row('metadata', f'first ls of a version of {n} (expands it)', 'datasetfs', first, 's')
     for label, command in cases:
         drop_caches()
-        with mount.start() and mount:
+        with mount:
             path = mount.mountpoint + '/bench/big@1'
             cold = timed(lambda: shell(command.format(path)))
             warm = timed(lambda: shell(command.format(path)))
@@ -298,9 +298,7 @@ def part_reads(b):
             s3.put('bench', 'DATA/manifests/1.json', f.read())
         write_catalog(b.dir('src'), 's3://bench', 'data', 'DATA', len(files), sum(x[1] for x in files))
         for delay in (0, 20):
-            with ds_servers.FaultProxy(b.top + f'/proxy{delay}', server.endpoint) as proxy:
-                if delay:
-                    proxy.rules([{'delay': delay}])
+            with ds_servers.FaultProxy(server.endpoint, latency_ms=delay) as proxy:
                 reads_at(b, delay, proxy.endpoint, size, small)
 
 

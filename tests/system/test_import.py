@@ -5,6 +5,7 @@ tests/fixtures/osmo-sql/make-dumps) and from what OSMO's client prints."""
 import glob
 import json
 import os
+import subprocess
 import sys
 
 import harness
@@ -143,6 +144,17 @@ def test_sources(tap, top):
            "a bucket that the source does not know exits 3 and names those that it does", p.stderr)
 
 
+def test_at_once(tap, top):
+    alone, w = World(top, 'alone'), World(top, 'at-once')
+    alone.imports('production', dump_path('whole.copy.sql'))
+    command = [harness.PROGRAM, '-c', w.config, 'dataset', 'import', 'osmo', 'production']
+    running = [subprocess.Popen(command + [dump_path(DUMPS[i])], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+               for i in range(6)]
+    ends = [(p.communicate()[1], p.returncode) for p in running]
+    tap.equal([code for _, code in ends], [0] * 6, 'six imports at once all end well')
+    tap.equal(w.files() == alone.files(), True, 'six imports at once leave what one leaves')
+
+
 def test_foreign(tap, top):
     w = World(top, 'foreign')
     p = w.imports('--dry-run', 'production', dump_path('whole.copy.sql'))
@@ -154,7 +166,7 @@ def main():
     tap = Tap()
     with scratch() as top:
         for test in (test_forms, test_again, test_refused, test_json, test_catalog_elsewhere, test_adopt,
-                     test_sources, test_foreign):
+                     test_sources, test_at_once, test_foreign):
             try:
                 test(tap, top)
             except Exception as e:      # a test that dies is a failure, the others still run

@@ -221,6 +221,27 @@ Test(osmo_json, numbers_of_users_stay_digit_by_digit)
 			 "{\"z\":100000000000000000000.5}");
 }
 
+Test(osmo_json, a_number_that_nobody_can_hold_hides_nothing_else)
+{
+	cr_assert_eq(read_text("{\"name\": \"n\", \"id\": \"i\", "
+			       "\"bucket\": \"b\", \"labels\": {\"ok\": 1}, "
+			       "\"versions\": [{\"version\": 1, \"size\": 5, "
+			       "\"status\": \"READY\", \"uri\": \"s3://b/1.json\", "
+			       "\"metadata\": {\"n\": 123456789012345678901234567890, "
+			       "\"x\": -1e999}},{\"version\": 2, \"status\": "
+			       "\"READY\", \"uri\": \"s3://b/2.json\", \"size\": "
+			       "9223372036854775808}, {\"version\": 3, \"status\": "
+			       "\"READY\", \"uri\": \"s3://b/3.json\", \"size\": "
+			       "9223372036854775807}]}"), 0, "%s", err.text);
+	cr_assert_eq(src->datasets[0].n_versions, 3);
+	cr_expect_null(src->datasets[0].versions[0].metadata);
+	cr_expect_null(src->datasets[0].versions[0].problem);
+	cr_expect(source_has_note(src, "metadata", "beyond 64 bits"));
+	cr_expect_str_eq(src->datasets[0].versions[1].problem,
+			 "its size is not a size");
+	cr_expect_eq(src->datasets[0].versions[2].size, INT64_MAX);
+}
+
 Test(osmo_json, nesting_without_end_is_refused)
 {
 	char text[4096];

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fs/dataset/catalog_store/json_text.h"
@@ -99,6 +101,64 @@ static void scan_skip_line(struct scan *scan)
 	const char *nl = memchr(scan->p, '\n', (size_t)(scan->end - scan->p));
 
 	scan->p = nl ? nl : scan->end;
+}
+
+/* --- numbers ---------------------------------------------------------- */
+
+/* jansson holds 64 bits and a double, and refuses the document beyond. */
+static bool is_number_held(const char *number, size_t len)
+{
+	bool is_whole = true;
+
+	for (size_t i = 0; i < len; i++)
+		is_whole &= number[i] != '.' && (number[i] | 0x20) != 'e';
+	errno = 0;
+	if (is_whole) {
+		(void)strtoll(number, NULL, 10);
+		return errno != ERANGE;
+	}
+	return !isinf(strtod(number, NULL));
+}
+
+static bool is_number_char(char c)
+{
+	return (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.' ||
+	       c == 'e' || c == 'E';
+}
+
+/*
+ * A copy in which a number that cannot be held is -1, of the same length: one
+ * in a user's metadata must not hide the datasets, and no size or version is
+ * negative.  The user's own objects are taken from the text as it was.
+ */
+static int tame_numbers(struct buf *out, const struct buf *text, struct err *err)
+{
+	bool in_string = false;
+	size_t end;
+	int r = buf_add(out, text->data, text->len, err);
+
+	for (size_t i = 0; r == 0 && i < out->len; i = end) {
+		char c = out->data[i];
+
+		end = i + 1;
+		if (in_string) {
+			end += c == '\\';
+			in_string = c != '"';
+			continue;
+		}
+		in_string = c == '"';
+		if (c != '-' && (c < '0' || c > '9'))
+			continue;
+		/* A document ends in a bracket, so a number ends before it. */
+		while (end < out->len && is_number_char(out->data[end]))
+			end++;
+		if (end == out->len || end - i < 2 ||
+		    is_number_held(out->data + i, end - i))
+			continue;
+		memset(out->data + i, ' ', end - i);
+		memcpy(out->data + i, "-1", 2);
+	}
+	return r;
 }
 
 /* --- members as text -------------------------------------------------- */
@@ -408,6 +468,7 @@ int osmo_json_read(struct import_source *src, const char *where,
 		.line = 1,
 	};
 	cleanup_buf struct buf doc = BUF_INIT_LIMIT(OSMO_JSON_MAX);
+	cleanup_buf struct buf tame = BUF_INIT_LIMIT(OSMO_JSON_MAX);
 	size_t n_used = 0;
 	int r;
 
@@ -420,11 +481,14 @@ int osmo_json_read(struct import_source *src, const char *where,
 		json_t *obj = NULL;
 
 		buf_clear(&doc);
+		buf_clear(&tame);
 		r = scan_document(&scan, &doc, &bad);
 		if (buf_failed(&doc))
 			return err_nomem(err);
 		if (r == 0)
-			r = json_text_parse(&obj, doc.data, doc.len, &bad);
+			r = tame_numbers(&tame, &doc, &bad);
+		if (r == 0)
+			r = json_text_parse(&obj, tame.data, tame.len, &bad);
 		if (r == 1)
 			r = err_set(&bad, ERR_CORRUPT, EBADMSG,
 				    "the text ends inside the document");

@@ -4,37 +4,12 @@
  * are libyaml's, from 0; ours are from 1.
  */
 #include <config.h>
-#include "fs/config/yaml_node.h"
+#include "fs/config/yaml_load.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
-
-#include "backends/base/buf.h"
-
-struct anchor {
-	char *name;
-	const struct yaml_node *node;
-};
-
-struct loader {
-	yaml_parser_t yaml;
-	yaml_event_t event;
-	struct yaml_position *at;	/* of the fault */
-	struct err *err;
-	const char *text;
-	size_t len;
-	struct anchor anchors[YAML_ALIASES_MAX];
-	size_t n_anchors;
-	size_t n_aliases;
-	size_t n_nodes;
-	size_t n_text;
-	struct yaml_node **kept;	/* no part of the tree, but anchors may
-					   point into them until the end */
-	size_t n_kept;
-};
 
 static unsigned clamp(size_t n)
 {
@@ -46,8 +21,7 @@ static struct yaml_position position(yaml_mark_t mark)
 	return (struct yaml_position){ clamp(mark.line), clamp(mark.column) };
 }
 
-PRINTF_LIKE(3, 4)
-static int fault(struct loader *ld, struct yaml_position at, const char *fmt,
+int loader_fault(struct loader *ld, struct yaml_position at, const char *fmt,
 		 ...)
 {
 	char text[ERR_TEXT_MAX];
@@ -62,7 +36,7 @@ static int fault(struct loader *ld, struct yaml_position at, const char *fmt,
 
 static int fault_here(struct loader *ld, const char *text)
 {
-	return fault(ld, position(ld->event.start_mark), "%s", text);
+	return loader_fault(ld, position(ld->event.start_mark), "%s", text);
 }
 
 /* libyaml's reader gives a byte offset only. */
@@ -112,7 +86,7 @@ static int syntax_fault(struct loader *ld)
 	if (ld->yaml.error == YAML_MEMORY_ERROR)
 		return err_nomem(ld->err);
 	if (ld->yaml.error == YAML_READER_ERROR)
-		return fault(ld, position_of_byte(ld, ld->yaml.problem_offset),
+		return loader_fault(ld, position_of_byte(ld, ld->yaml.problem_offset),
 			     "not valid UTF-8 text: %s", ld->yaml.problem);
 	if (line_has(ld, mark.line, "***"))
 		hint = "; the asterisks are the mask that OSMO prints in place "
@@ -126,7 +100,7 @@ static int syntax_fault(struct loader *ld)
 		 memmem(ld->text, ld->len, "{%", 2))
 		hint = "; the text holds template lines ({{ }} or {% %}): "
 		       "render it first";
-	return fault(ld, position(mark), "not valid YAML: %s%s%s%s",
+	return loader_fault(ld, position(mark), "not valid YAML: %s%s%s%s",
 		     ld->yaml.problem ? ld->yaml.problem : "syntax error",
 		     ld->yaml.context ? " " : "",
 		     ld->yaml.context ? ld->yaml.context : "", hint);
@@ -141,7 +115,7 @@ static void wipe_event(yaml_event_t *event)
 	memset(event, 0, sizeof(*event));
 }
 
-static int next_event(struct loader *ld)
+int loader_next(struct loader *ld)
 {
 	wipe_event(&ld->event);
 	if (!yaml_parser_parse(&ld->yaml, &ld->event))
@@ -153,14 +127,14 @@ static int count(struct loader *ld, struct yaml_position at, size_t text)
 {
 	ld->n_text += text;
 	if (++ld->n_nodes > YAML_NODES_MAX || ld->n_text > YAML_TEXT_MAX)
-		return fault(ld, at,
+		return loader_fault(ld, at,
 			     "too large: more than %zu values or %zu MiB of "
 			     "text, aliases counted as often as they are used",
 			     YAML_NODES_MAX, YAML_TEXT_MAX >> 20);
 	return 0;
 }
 
-static int node_new(struct yaml_node **out, struct loader *ld,
+int loader_node(struct yaml_node **out, struct loader *ld,
 		    enum yaml_kind kind, struct yaml_position at)
 {
 	int r = count(ld, at, 0);
@@ -176,7 +150,7 @@ static int node_new(struct yaml_node **out, struct loader *ld,
 }
 
 /* Takes value over, also when it fails; key is copied. */
-static int append(struct loader *ld, struct yaml_node *node, const char *key,
+int loader_append(struct loader *ld, struct yaml_node *node, const char *key,
 		  struct yaml_position at, struct yaml_node *value,
 		  size_t *cap)
 {
@@ -205,7 +179,7 @@ nomem:
 	return err_nomem(ld->err);
 }
 
-static int node_copy(struct yaml_node **out, struct loader *ld,
+int loader_copy(struct yaml_node **out, struct loader *ld,
 		     const struct yaml_node *node, struct yaml_position at,
 		     unsigned depth)
 {
@@ -214,9 +188,9 @@ static int node_copy(struct yaml_node **out, struct loader *ld,
 	int r;
 
 	if (depth > YAML_DEPTH_MAX)
-		return fault(ld, at, "nested deeper than %u levels",
+		return loader_fault(ld, at, "nested deeper than %u levels",
 			     YAML_DEPTH_MAX);
-	r = node_new(&copy, ld, node->kind, node->at);
+	r = loader_node(&copy, ld, node->kind, node->at);
 	if (r < 0)
 		return r;
 	copy->plain = node->plain;
@@ -234,10 +208,10 @@ static int node_copy(struct yaml_node **out, struct loader *ld,
 		const struct yaml_item *item = &node->items[i];
 		struct yaml_node *value = NULL;
 
-		r = node_copy(&value, ld, item->value, at, depth + 1);
+		r = loader_copy(&value, ld, item->value, at, depth + 1);
 		if (r < 0)
 			return r;
-		r = append(ld, copy, item->key, item->at, value, &cap);
+		r = loader_append(ld, copy, item->key, item->at, value, &cap);
 		if (r < 0)
 			return r;
 		copy->items[i].duplicate = item->duplicate;
@@ -252,14 +226,14 @@ static int load_alias(struct yaml_node **out, struct loader *ld, unsigned depth)
 	struct yaml_position at = position(ld->event.start_mark);
 
 	if (++ld->n_aliases > YAML_ALIASES_MAX)
-		return fault(ld, at, "more than %u aliases", YAML_ALIASES_MAX);
+		return loader_fault(ld, at, "more than %u aliases", YAML_ALIASES_MAX);
 	/* The last of a name counts, as YAML has it. */
 	for (size_t i = ld->n_anchors; i-- > 0;)
 		if (strcmp(ld->anchors[i].name, name) == 0)
-			return node_copy(out, ld, ld->anchors[i].node, at,
+			return loader_copy(out, ld, ld->anchors[i].node, at,
 					 depth);
 	/* Its name is not shown: it may be a secret that was not quoted. */
-	return fault(ld, at, "an alias that names no anchor before it; a text "
+	return loader_fault(ld, at, "an alias that names no anchor before it; a text "
 			     "that begins with '*' must be quoted");
 }
 
@@ -271,7 +245,7 @@ static int remember(struct loader *ld, const yaml_char_t *name,
 	if (!name)
 		return 0;
 	if (ld->n_anchors == YAML_ALIASES_MAX)
-		return fault(ld, at, "more than %u anchors", YAML_ALIASES_MAX);
+		return loader_fault(ld, at, "more than %u anchors", YAML_ALIASES_MAX);
 	anchor->name = strdup((const char *)name);
 	if (!anchor->name)
 		return err_nomem(ld->err);
@@ -330,8 +304,6 @@ static int load_scalar(struct yaml_node **out, struct loader *ld)
 	return 0;
 }
 
-static int load_node(struct yaml_node **out, struct loader *ld, unsigned depth);
-
 static int load_items(struct yaml_node *node, struct loader *ld, unsigned depth)
 {
 	size_t cap = 0;
@@ -340,207 +312,18 @@ static int load_items(struct yaml_node *node, struct loader *ld, unsigned depth)
 	for (;;) {
 		struct yaml_node *value = NULL;
 
-		r = next_event(ld);
+		r = loader_next(ld);
 		if (r < 0)
 			return r;
 		if (ld->event.type == YAML_SEQUENCE_END_EVENT)
 			return 0;
-		r = load_node(&value, ld, depth + 1);
+		r = loader_load(&value, ld, depth + 1);
 		if (r < 0)
 			return r;
-		r = append(ld, node, NULL, value->at, value, &cap);
-		if (r < 0)
-			return r;
-	}
-}
-
-static int load_key(struct yaml_node **out, struct loader *ld, unsigned depth)
-{
-	int r = load_node(out, ld, depth + 1);
-
-	if (r < 0)
-		return r;
-	if ((*out)->kind != NODE_SCALAR)
-		return fault(ld, (*out)->at,
-			     "%s stands where a key is expected; text that "
-			     "begins with { or [ must be quoted (is this a "
-			     "template that was not rendered?)",
-			     yaml_node_kind_name(*out));
-	if (memchr((*out)->text, '\0', (*out)->len))
-		return fault(ld, (*out)->at, "a key holds a NUL byte");
-	return 0;
-}
-
-/* Copies what source has to the end of node; dedup() drops what node had. */
-static int merge_mapping(struct yaml_node *node, struct loader *ld,
-			 const struct yaml_node *source, unsigned depth,
-			 size_t *cap)
-{
-	if (source->kind != NODE_MAPPING)
-		return fault(ld, source->at,
-			     "<< merges %s: expected a mapping or a list of "
-			     "mappings",
-			     yaml_node_kind_name(source));
-	for (size_t i = 0; i < source->n_items; i++) {
-		const struct yaml_item *item = &source->items[i];
-		struct yaml_node *value = NULL;
-		int r;
-
-		if (item->duplicate)
-			continue;
-		r = node_copy(&value, ld, item->value, source->at, depth + 1);
-		if (r < 0)
-			return r;
-		r = append(ld, node, item->key, item->at, value, cap);
+		r = loader_append(ld, node, NULL, value->at, value, &cap);
 		if (r < 0)
 			return r;
 	}
-	return 0;
-}
-
-/* sources: the values of "<<", each a mapping or a list of mappings. */
-static int merge(struct yaml_node *node, struct loader *ld,
-		 const struct yaml_node *sources, unsigned depth, size_t *cap)
-{
-	for (size_t i = 0; i < sources->n_items; i++) {
-		const struct yaml_node *one = sources->items[i].value;
-		int r = 0;
-
-		if (one->kind != NODE_SEQUENCE)
-			r = merge_mapping(node, ld, one, depth, cap);
-		else
-			for (size_t k = 0; r == 0 && k < one->n_items; k++)
-				r = merge_mapping(node, ld, one->items[k].value,
-						  depth, cap);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-struct sorted_key {
-	const char *key;
-	size_t index;
-};
-
-static int compare_keys(const void *va, const void *vb)
-{
-	const struct sorted_key *a = va, *b = vb;
-	int c = strcmp(a->key, b->key);
-
-	if (c != 0)
-		return c;
-	return (a->index > b->index) - (a->index < b->index);
-}
-
-/* Keys from n_own on were merged, and give way; own ones are marked. */
-static int dedup(struct yaml_node *node, struct loader *ld, size_t n_own)
-{
-	cleanup_free struct sorted_key *sorted = NULL;
-	size_t n = 0;
-
-	if (node->n_items < 2)
-		return 0;
-	sorted = calloc(node->n_items, sizeof(*sorted));
-	if (!sorted)
-		return err_nomem(ld->err);
-	for (size_t i = 0; i < node->n_items; i++)
-		sorted[i] = (struct sorted_key){ node->items[i].key, i };
-	qsort(sorted, node->n_items, sizeof(*sorted), compare_keys);
-	for (size_t i = 1; i < node->n_items; i++)
-		if (strcmp(sorted[i - 1].key, sorted[i].key) == 0)
-			node->items[sorted[i].index].duplicate = true;
-
-	for (size_t i = 0; i < node->n_items; i++) {
-		struct yaml_item *item = &node->items[i];
-
-		if (i >= n_own && item->duplicate) {
-			free(item->key);
-			yaml_node_free(item->value);
-		} else {
-			node->items[n++] = *item;
-		}
-	}
-	node->n_items = n;
-	return 0;
-}
-
-/* Takes node over: anchors may point into it until the end. */
-static int keep(struct loader *ld, struct yaml_node *node)
-{
-	struct yaml_node **kept =
-		reallocarray(ld->kept, ld->n_kept + 1, sizeof(struct yaml_node *));
-
-	if (!kept) {
-		yaml_node_free(node);
-		return err_nomem(ld->err);
-	}
-	ld->kept = kept;
-	kept[ld->n_kept++] = node;
-	return 0;
-}
-
-struct pairs {
-	struct yaml_node *node;
-	size_t cap;
-	struct yaml_node *sources;	/* a sequence of what "<<" named */
-	size_t sources_cap;
-};
-
-static int load_pair(struct pairs *pairs, struct loader *ld, unsigned depth)
-{
-	cleanup_yaml_node struct yaml_node *key = NULL;
-	struct yaml_node *value = NULL, *borrowed;
-	size_t n_anchors = ld->n_anchors;
-	int r;
-
-	r = load_key(&key, ld, depth);
-	if (r < 0)
-		return r;
-	borrowed = key;
-	if (ld->n_anchors != n_anchors) {
-		r = keep(ld, steal_pointer(&key));
-		if (r < 0)
-			return r;
-	}
-	r = next_event(ld);
-	if (r < 0)
-		return r;
-	r = load_node(&value, ld, depth + 1);
-	if (r < 0)
-		return r;
-	if (borrowed->plain && strcmp(borrowed->text, "<<") == 0)
-		return append(ld, pairs->sources, NULL, value->at, value,
-			      &pairs->sources_cap);
-	return append(ld, pairs->node, borrowed->text, borrowed->at, value,
-		      &pairs->cap);
-}
-
-static int load_pairs(struct yaml_node *node, struct loader *ld, unsigned depth)
-{
-	struct pairs pairs = { .node = node };
-	size_t n_own;
-	int r;
-
-	r = node_new(&pairs.sources, ld, NODE_SEQUENCE, node->at);
-	if (r < 0)
-		return r;
-	do {
-		r = next_event(ld);
-		if (r == 0 && ld->event.type == YAML_MAPPING_END_EVENT)
-			break;
-		if (r == 0)
-			r = load_pair(&pairs, ld, depth);
-	} while (r == 0);
-	n_own = node->n_items;
-	if (r == 0)
-		r = merge(node, ld, pairs.sources, depth, &pairs.cap);
-	if (r == 0)
-		r = dedup(node, ld, n_own);
-	if (r == 0 && pairs.sources->n_items > 0)
-		return keep(ld, pairs.sources);
-	yaml_node_free(pairs.sources);
-	return r;
 }
 
 static int load_collection(struct yaml_node **out, struct loader *ld,
@@ -563,10 +346,10 @@ static int load_collection(struct yaml_node **out, struct loader *ld,
 		anchor = steal_pointer(&ld->event.data.mapping_start.anchor);
 	else
 		anchor = steal_pointer(&ld->event.data.sequence_start.anchor);
-	r = node_new(&node, ld, is_mapping ? NODE_MAPPING : NODE_SEQUENCE, at);
+	r = loader_node(&node, ld, is_mapping ? NODE_MAPPING : NODE_SEQUENCE, at);
 	if (r < 0)
 		return r;
-	r = is_mapping ? load_pairs(node, ld, depth) :
+	r = is_mapping ? loader_pairs(node, ld, depth) :
 			 load_items(node, ld, depth);
 	if (r < 0)
 		return r;
@@ -578,10 +361,10 @@ static int load_collection(struct yaml_node **out, struct loader *ld,
 }
 
 /* The node that the current event begins. */
-static int load_node(struct yaml_node **out, struct loader *ld, unsigned depth)
+int loader_load(struct yaml_node **out, struct loader *ld, unsigned depth)
 {
 	if (depth > YAML_DEPTH_MAX)
-		return fault(ld, position(ld->event.start_mark),
+		return loader_fault(ld, position(ld->event.start_mark),
 			     "nested deeper than %u levels", YAML_DEPTH_MAX);
 	switch (ld->event.type) {
 	case YAML_ALIAS_EVENT:
@@ -601,22 +384,22 @@ static int load_document(struct yaml_node **out, struct loader *ld)
 	cleanup_yaml_node struct yaml_node *root = NULL;
 	int r;
 
-	r = next_event(ld);	/* stream start */
+	r = loader_next(ld);	/* stream start */
 	if (r == 0)
-		r = next_event(ld);
+		r = loader_next(ld);
 	if (r < 0)
 		return r;
 	if (ld->event.type == YAML_STREAM_END_EVENT) {
 		*out = NULL;
 		return 0;
 	}
-	r = next_event(ld);
+	r = loader_next(ld);
 	if (r == 0)
-		r = load_node(&root, ld, 1);
+		r = loader_load(&root, ld, 1);
 	if (r == 0)
-		r = next_event(ld);	/* document end */
+		r = loader_next(ld);	/* document end */
 	if (r == 0)
-		r = next_event(ld);
+		r = loader_next(ld);
 	if (r < 0)
 		return r;
 	if (ld->event.type != YAML_STREAM_END_EVENT)
@@ -627,68 +410,6 @@ static int load_document(struct yaml_node **out, struct loader *ld)
 		return 0;
 	*out = steal_pointer(&root);
 	return 0;
-}
-
-/*
- * JSON that is no YAML 1.1: tabs before the first brace, and characters beyond
- * the BMP escaped as two surrogates, which libyaml refuses.  Both become what
- * it reads, in as many bytes as far as possible, so that positions stay.
- */
-static unsigned hex4(const char *s)
-{
-	unsigned v = 0;
-
-	for (int i = 0; i < 4; i++) {
-		char c = s[i];
-
-		if (c >= '0' && c <= '9')
-			v = v << 4 | (unsigned)(c - '0');
-		else if ((c | 32) >= 'a' && (c | 32) <= 'f')
-			v = v << 4 | (unsigned)((c | 32) - 'a' + 10);
-		else
-			return 0;
-	}
-	return v;
-}
-
-static size_t adapt_json(char *text, size_t len)
-{
-	size_t in = 0, out = 0;
-
-	while (in < len && strchr(" \t\r\n", text[in]) && text[in])
-		in++;
-	if (in == len || (text[in] != '{' && text[in] != '['))
-		return len;
-	for (size_t i = 0; i < in; i++)
-		if (text[i] == '\t')
-			text[i] = ' ';
-	for (in = 0; in < len;) {
-		unsigned high, low;
-
-		if (text[in] != '\\' || len - in < 2) {
-			text[out++] = text[in++];
-			continue;
-		}
-		high = len - in >= 12 && text[in + 1] == 'u' ?
-			       hex4(text + in + 2) : 0;
-		low = high && memcmp(text + in + 6, "\\u", 2) == 0 ?
-			      hex4(text + in + 8) : 0;
-		if (high >= 0xd800 && high < 0xdc00 && low >= 0xdc00 &&
-		    low < 0xe000) {
-			char escape[11];
-
-			snprintf(escape, sizeof(escape), "\\U%08X",
-				 0x10000 + ((high - 0xd800) << 10) +
-					 (low - 0xdc00));
-			memcpy(text + out, escape, 10);
-			out += 10;
-			in += 12;
-		} else {
-			text[out++] = text[in++];
-			text[out++] = text[in++];
-		}
-	}
-	return out;
 }
 
 static void loader_release(struct loader *ld)
@@ -727,7 +448,7 @@ static int load_copy(struct yaml_node **out, char *text, size_t len,
 	ld->at = at;
 	ld->err = err;
 	ld->text = text;
-	ld->len = adapt_json(text, len);
+	ld->len = yaml_adapt_json(text, len);
 	yaml_parser_set_encoding(&ld->yaml, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&ld->yaml, (const unsigned char *)text,
 				     ld->len);

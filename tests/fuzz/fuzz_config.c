@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Configurations, workflow files, and the text of a secret.
- * fuzz-covers: fs/config/yaml_load.c fs/config/yaml_node.c fs/config/settings.c fs/config/settings_bucket.c fs/config/settings_cred.c fs/config/settings_own.c fs/config/settings_context.c fs/config/settings_dump.c fs/config/settings_report.c fs/config/settings_size.c fs/config/nearest.c fs/config/secrets.c fs/config/workflow.c
+ * fuzz-covers: fs/config/yaml_load.c fs/config/yaml_mapping.c fs/config/yaml_json.c fs/config/yaml_node.c fs/config/settings.c fs/config/settings_bucket.c fs/config/settings_cred.c fs/config/settings_own.c fs/config/settings_context.c fs/config/settings_dump.c fs/config/settings_report.c fs/config/settings_size.c fs/config/nearest.c fs/config/secrets.c fs/config/workflow.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* yaml_load.c: documents become trees, within bounds. */
+/* yaml_load.c, yaml_mapping.c, yaml_json.c: documents become trees, within bounds. */
 #include <config.h>
 #include "fs/config/yaml_node.h"
 

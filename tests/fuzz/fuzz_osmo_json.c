@@ -2,7 +2,8 @@
 /*
  * What OSMO's client prints: nothing is taken from a text that is refused half
  * way but what came before, and the same text twice says nothing new.
- * fuzz-covers: fs/dataset/import/osmo_json.c fs/dataset/import/import_source.c
+ * fuzz-covers: fs/dataset/import/osmo_json.c fs/dataset/import/import_source.c fs/dataset/import/import_value.c
+ * fuzz-covers: fs/dataset/import/import_settle.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"

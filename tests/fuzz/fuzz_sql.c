@@ -3,7 +3,8 @@
  * Dumps of OSMO's database.  The first byte says how the rest is split.
  * fuzz-covers: fs/dataset/import/osmo_sql.c fs/dataset/import/osmo_sql_lex.c
  * fuzz-covers: fs/dataset/import/osmo_sql_copy.c fs/dataset/import/import_sql.c
- * fuzz-covers: fs/dataset/import/import_source.c
+ * fuzz-covers: fs/dataset/import/import_source.c fs/dataset/import/import_value.c
+ * fuzz-covers: fs/dataset/import/import_settle.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"

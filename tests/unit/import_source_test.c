@@ -1,74 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What OSMO said, checked and put in order. */
+/* What OSMO said, row by row. */
 #include <config.h>
 #include "fs/dataset/import/import_source.h"
 
 #include <errno.h>
-#include <criterion/criterion.h>
-#include "tests/unit/source_text.h"
-
-static struct import_source *src;
-static struct err err;
-
-static void setup(void)
-{
-	err_clear(&err);
-	src = import_source_new();
-}
-
-static void teardown(void)
-{
-	import_source_free(src);
-}
+#include "tests/unit/source_rows.h"
 
 TestSuite(import_source, .init = setup, .fini = teardown);
-
-static void dataset(const char *id, const char *name)
-{
-	const struct import_dataset_row row = {
-		.id = id, .name = name, .bucket = "prod",
-	};
-
-	cr_assert_eq(import_source_add_dataset(src, &row, "t:1", &err), 0);
-}
-
-static void version_of(const char *id, const char *number, const char *checksum,
-		       const char *last_used)
-{
-	const struct import_version_row row = {
-		.dataset_id = id, .version_id = number, .status = "READY",
-		.location = "s3://b/m.json", .size = "1", .checksum = checksum,
-		.last_used = last_used,
-	};
-
-	cr_assert_eq(import_source_add_version(src, &row, "t:2", &err), 0);
-}
-
-static void tag(const char *id, const char *number, const char *name)
-{
-	const struct import_tag_row row = {
-		.dataset_id = id, .version_id = number, .tag = name,
-	};
-
-	cr_assert_eq(import_source_add_tag(src, &row, "t:3", &err), 0);
-}
-
-static void member(const char *collection, const char *id, const char *name,
-		   const char *number)
-{
-	const struct import_member_row row = {
-		.collection_id = collection, .dataset_id = id,
-		.dataset_name = name, .version_id = number,
-	};
-
-	cr_assert_eq(import_source_add_member(src, &row, "t:4", &err), 0);
-}
-
-static const struct import_dataset *settled(const char *id)
-{
-	cr_assert_eq(import_source_settle(src, &err), 0, "%s", err.text);
-	return import_source_find(src, id);
-}
 
 Test(import_source, rows_may_come_in_any_order)
 {
@@ -106,70 +44,12 @@ Test(import_source, many_datasets_are_found_by_their_ids_and_sorted_by_name)
 				    src->datasets[i].name), 0);
 }
 
-Test(import_source, the_same_row_twice_is_one)
-{
-	const struct import_dataset *ds;
-
-	dataset("i", "ds");
-	dataset("i", "ds");
-	version_of("i", "1", "x", NULL);
-	version_of("i", "1", "x", "2026-05-01 00:00:00");
-	tag("i", "1", "t");
-	tag("i", "1", "t");
-	ds = settled("i");
-	cr_expect_eq(ds->n_versions, 1);
-	cr_expect_eq(ds->versions[0].last_used_s, 1777593600);
-	cr_expect_eq(ds->n_tags, 1);
-	cr_expect_null(ds->problem);
-}
-
-Test(import_source, the_same_bad_row_twice_is_no_contradiction)
-{
-	const struct import_version_row row = {
-		.dataset_id = "i", .version_id = "1", .status = "LOST",
-	};
-
-	dataset("i", "ds");
-	cr_assert_eq(import_source_add_version(src, &row, "t", &err), 0);
-	cr_assert_eq(import_source_add_version(src, &row, "t", &err), 0);
-	cr_expect_null(settled("i")->problem);
-	cr_expect_eq(src->datasets[0].n_versions, 1);
-}
-
-Test(import_source, contradictions_are_told_apart_from_what_cannot_be_taken)
-{
-	const struct import_dataset *ds;
-
-	dataset("two", "a");
-	dataset("two", "b");
-	dataset("differs", "c");
-	version_of("differs", "1", "x", NULL);
-	version_of("differs", "1", "y", NULL);
-	dataset("bad", "no name");
-	ds = settled("two");
-	cr_expect(ds->problem && ds->is_contradictory);
-	ds = import_source_find(src, "differs");
-	cr_expect(ds->problem && ds->is_contradictory);
-	ds = import_source_find(src, "bad");
-	cr_expect(ds->problem && !ds->is_contradictory);
-}
-
 Test(import_source, a_bad_name_is_kept_only_in_a_form_that_can_be_shown)
 {
 	dataset("i", "\033[31mred\n");
 	dataset("i", "\033[31mred\n");
 	cr_expect_not(src->datasets[0].is_contradictory);
 	cr_assert_str_eq(settled("i")->name, "\\x1b[31mred\\x0a");
-}
-
-Test(import_source, a_tag_at_two_versions_takes_the_higher_and_says_so)
-{
-	dataset("i", "ds");
-	tag("i", "7", "t");
-	tag("i", "3", "t");
-	cr_expect_eq(settled("i")->tags[0].version, 7);
-	cr_expect_eq(src->datasets[0].n_tags, 1);
-	cr_expect(source_has_note(src, "the tag t", "version 3 and at 7"));
 }
 
 Test(import_source, rows_with_bad_keys_are_skipped_and_told)
@@ -185,13 +65,6 @@ Test(import_source, rows_with_bad_keys_are_skipped_and_told)
 	cr_expect_eq(src->n_notes, 8);
 	cr_expect_eq(src->n_datasets, 0);
 	cr_expect_eq(import_source_settle(src, &err), 0);
-}
-
-Test(import_source, rows_about_a_dataset_without_its_own_are_told)
-{
-	version_of("orphan", "1", "x", NULL);
-	cr_assert_eq(import_source_settle(src, &err), 0);
-	cr_expect(source_has_note(src, "dataset id orphan", "skipped"));
 }
 
 static const struct import_version *odd(struct import_version_row row)
@@ -249,31 +122,6 @@ Test(import_source, what_is_for_people_is_left_out_and_told)
 	});
 	cr_expect_null(v->metadata);
 	cr_expect(source_has_note(src, "t:9: metadata", "beyond 64 bits"));
-}
-
-Test(import_source, members_by_name_are_found_in_their_own_bucket)
-{
-	const struct import_dataset_row other = {
-		.id = "o", .name = "ds", .bucket = "other",
-	};
-	const struct import_dataset_row col = {
-		.id = "c", .name = "col", .bucket = "prod", .is_collection = "t",
-	};
-	const struct import_dataset *ds;
-
-	member("c", NULL, "ds", "2");
-	member("c", NULL, "unknown", "1");
-	member("c", "z", NULL, "3");
-	member("c", "z", NULL, "4");
-	cr_assert_eq(import_source_add_dataset(src, &other, "t", &err), 0);
-	cr_assert_eq(import_source_add_dataset(src, &col, "t", &err), 0);
-	dataset("p", "ds");
-	ds = settled("c");
-	cr_assert_eq(ds->n_members, 2);
-	cr_expect_str_eq(ds->members[0].id, "p");
-	cr_expect_eq(ds->members[0].version, 2);
-	cr_expect_str_eq(ds->members[1].id, "z");
-	cr_expect(source_has_note(src, "col: its member unknown", "left out"));
 }
 
 Test(import_source, notes_are_bounded)

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include <errno.h>
-#include <inttypes.h>
-#include <jansson.h>
+#include "fs/dataset/import/import_source_impl.h"
 
-#include "backends/base/clock.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/base/buf.h"
+#include "backends/base/digest.h"
 #include "backends/base/encode.h"
 #include "fs/dataset/catalog_store/catalog_record.h"
-#include "fs/dataset/import/import_source.h"
-#include "fs/dataset/catalog_store/json_text.h"
+#include "fs/dataset/import/import_value.h"
 #include "fs/dataset/reference.h"
 
 #define SHOWN_MAX 80	/* bytes of a bad value in a note */
@@ -19,7 +21,7 @@ struct import_source *import_source_new(void)
 	return calloc(1, sizeof(struct import_source));
 }
 
-static void import_version_release(struct import_version *v)
+void import_version_release(struct import_version *v)
 {
 	free(v->uri);
 	free(v->checksum);
@@ -126,8 +128,8 @@ static size_t slot_of(const struct import_source *src, const char *id)
 	return slot;
 }
 
-static int index_rebuild(struct import_source *src, size_t size,
-			 struct err *err)
+int import_source_reindex(struct import_source *src, size_t size,
+			  struct err *err)
 {
 	uint32_t *index = calloc(size, sizeof(*index));
 
@@ -161,8 +163,8 @@ static struct import_dataset *find_or_add(struct import_source *src,
 	if (ds)
 		return ds;
 	if (src->n_datasets + 1 > src->index_size / 2 &&
-	    index_rebuild(src, src->index_size ? src->index_size * 2 : 64,
-			  err) < 0)
+	    import_source_reindex(src, src->index_size ? src->index_size * 2 :
+							 64, err) < 0)
 		return NULL;
 	ds = grow(src->datasets, src->n_datasets, sizeof(*ds));
 	if (!ds) {
@@ -177,111 +179,7 @@ static struct import_dataset *find_or_add(struct import_source *src,
 	return ds;
 }
 
-/* --- values ----------------------------------------------------------- */
-
-/*
- * The parsers below return 0, -ENOMEM, or 1 with *why set to what is wrong
- * with the value (static text).
- */
-static bool is_utf8(const char *s)
-{
-	json_t *v = json_string(s);
-	bool is_good = v != NULL;
-
-	json_decref(v);
-	return is_good;
-}
-
-static int value_text(char **out, const char *s, size_t max, const char **why)
-{
-	if (!s)
-		s = "";
-	if (strlen(s) > max) {
-		*why = "is too long";
-		return 1;
-	}
-	if (!is_utf8(s)) {
-		*why = "is not UTF-8";
-		return 1;
-	}
-	free(*out);
-	*out = strdup(s);
-	return *out ? 0 : -ENOMEM;
-}
-
-static int value_size(uint64_t *out, const char *s, const char **why)
-{
-	char *end;
-
-	*out = 0;
-	if (!s || !*s)
-		return 0;
-	errno = 0;
-	*out = strtoull(s, &end, 10);
-	if (*s < '0' || *s > '9' || *end || errno || *out > INT64_MAX) {
-		*why = "is not a size";
-		return 1;
-	}
-	return 0;
-}
-
-static int value_time(int64_t *out, const char *s, const char **why)
-{
-	*out = 0;
-	if (!s || !*s || clock_parse_iso(s, out, NULL) == 0)
-		return 0;
-	*why = "is not a time";
-	return 1;
-}
-
-/* An object of the user's; what cannot be kept is left out and said. */
-static int value_object(char **out, const char *s, const char **why)
-{
-	cleanup_buf struct buf buf = BUF_INIT;
-	struct err bad = ERR_INIT;
-	struct json_t *obj;
-	int r;
-
-	if (!s || !*s || strcmp(s, "null") == 0)
-		s = "{}";
-	r = json_text_parse(&obj, s, strlen(s), &bad);
-	if (r < 0) {
-		*why = "is not JSON that can be kept (syntax, depth, or a "
-		       "number beyond 64 bits)";
-		return r == -ENOMEM ? r : 1;
-	}
-	r = json_is_object(obj) ? 0 : 1;
-	json_decref(obj);
-	*why = "is not a JSON object";
-	if (r == 0)
-		json_text_compact(&buf, s, strlen(s));
-	if (buf_failed(&buf))
-		return -ENOMEM;
-	if (r == 0 && buf.len > CATALOG_OBJECT_MAX) {
-		*why = "is too large";
-		r = 1;
-	}
-	if (r == 0) {
-		free(*out);
-		*out = buf_steal(&buf);
-	}
-	return r;
-}
-
-static bool value_bool(const char *s)
-{
-	return s && (*s == 't' || *s == 'T' || *s == '1');
-}
-
-static int value_status(enum version_status *out, const char *s)
-{
-	for (int i = VERSION_READY; s && i <= VERSION_DELETED; i++) {
-		*out = (enum version_status)i;
-		if (strcmp(s, version_status_name(*out)) == 0)
-			return 0;
-	}
-	return 1;
-}
+/* --- what a bad value costs --------------------------------------------- */
 
 /* A member that is only for people: without it the rest is still true. */
 static int keep_or_note(struct import_source *src, int r, const char *where,
@@ -306,6 +204,15 @@ static int keep_or_problem(char **problem, int r, const char *what,
 		return err_nomem(err);
 	}
 	return 0;
+}
+
+int import_dataset_contradiction(struct import_dataset *ds, const char *what,
+				 struct err *err)
+{
+	ds->is_contradictory = true;
+	if (!ds->problem)
+		ds->problem = strdup(what);
+	return ds->problem ? 0 : err_nomem(err);
 }
 
 static int check_id(struct import_source *src, const char *id,
@@ -357,34 +264,33 @@ int import_source_add_dataset(struct import_source *src,
 		return -ENOMEM;
 	if (ds->name && row->name && strcmp(ds->name, row->name) != 0 &&
 	    strcmp(ds->name, shown(&buf, row->name)) != 0) {
-		ds->is_contradictory = true;
-		return keep_or_problem(&ds->problem, 1, "its id",
-				       "has two names in the source: they are "
-				       "from different times", err);
+		return import_dataset_contradiction(
+			ds, "its id has two names in the source: they are "
+			"from different times", err);
 	}
 	if ((r = take_name(ds, row->name, err)) < 0)
 		return r;
-	r = value_text(&ds->bucket, row->bucket, CATALOG_TEXT_MAX, &why);
+	r = import_value_text(&ds->bucket, row->bucket, CATALOG_TEXT_MAX, &why);
 	if ((r = keep_or_problem(&ds->problem, r, "its bucket", why, err)) < 0)
 		return r;
-	r = value_text(&ds->hash_location, row->hash_location, CATALOG_URI_MAX,
+	r = import_value_text(&ds->hash_location, row->hash_location, CATALOG_URI_MAX,
 		       &why);
 	if ((r = keep_or_problem(&ds->problem, r, "hash_location", why,
 				 err)) < 0)
 		return r;
-	ds->is_collection = value_bool(row->is_collection);
-	r = value_text(&ds->created_by, row->created_by, CATALOG_TEXT_MAX,
+	ds->is_collection = import_value_bool(row->is_collection);
+	r = import_value_text(&ds->created_by, row->created_by, CATALOG_TEXT_MAX,
 		       &why);
 	if ((r = keep_or_note(src, r, where, "created_by", why, err)) < 0)
 		return r;
-	r = value_time(&ds->created_s, row->created_date, &why);
+	r = import_value_time(&ds->created_s, row->created_date, &why);
 	if ((r = keep_or_note(src, r, where, "created_date", why, err)) < 0)
 		return r;
-	r = value_size(&ds->stored_size, row->hash_location_size, &why);
+	r = import_value_size(&ds->stored_size, row->hash_location_size, &why);
 	if ((r = keep_or_note(src, r, where, "hash_location_size", why,
 			      err)) < 0)
 		return r;
-	r = value_object(&ds->labels, row->labels, &why);
+	r = import_value_object(&ds->labels, row->labels, &why);
 	return keep_or_note(src, r, where, "labels", why, err);
 }
 
@@ -395,33 +301,33 @@ static int fill_version(struct import_source *src, struct import_version *v,
 	const char *why = NULL;
 	int r;
 
-	r = value_status(&v->status, row->status);
+	r = import_value_status(&v->status, row->status);
 	if ((r = keep_or_problem(&v->problem, r, "its status", "is unknown",
 				 err)) < 0)
 		return r;
-	r = value_text(&v->uri, row->location, CATALOG_URI_MAX, &why);
+	r = import_value_text(&v->uri, row->location, CATALOG_URI_MAX, &why);
 	if (r == 0 && !*v->uri) {
 		why = "is missing";
 		r = 1;
 	}
 	if ((r = keep_or_problem(&v->problem, r, "its location", why, err)) < 0)
 		return r;
-	r = value_text(&v->checksum, row->checksum, CATALOG_CHECKSUM_MAX, &why);
+	r = import_value_text(&v->checksum, row->checksum, CATALOG_CHECKSUM_MAX, &why);
 	if ((r = keep_or_problem(&v->problem, r, "its checksum", why, err)) < 0)
 		return r;
-	r = value_size(&v->size, row->size, &why);
+	r = import_value_size(&v->size, row->size, &why);
 	if ((r = keep_or_problem(&v->problem, r, "its size", why, err)) < 0)
 		return r;
-	r = value_text(&v->created_by, row->created_by, CATALOG_TEXT_MAX, &why);
+	r = import_value_text(&v->created_by, row->created_by, CATALOG_TEXT_MAX, &why);
 	if ((r = keep_or_note(src, r, where, "created_by", why, err)) < 0)
 		return r;
-	r = value_time(&v->created_s, row->created_date, &why);
+	r = import_value_time(&v->created_s, row->created_date, &why);
 	if ((r = keep_or_note(src, r, where, "created_date", why, err)) < 0)
 		return r;
-	r = value_time(&v->last_used_s, row->last_used, &why);
+	r = import_value_time(&v->last_used_s, row->last_used, &why);
 	if ((r = keep_or_note(src, r, where, "last_used", why, err)) < 0)
 		return r;
-	r = value_object(&v->metadata, row->metadata, &why);
+	r = import_value_object(&v->metadata, row->metadata, &why);
 	return keep_or_note(src, r, where, "metadata", why, err);
 }
 
@@ -535,203 +441,4 @@ int import_source_add_member(struct import_source *src,
 		return err_nomem(err);
 	ds->members[ds->n_members++] = member;
 	return 0;
-}
-
-/* --- settling --------------------------------------------------------- */
-
-static int by_number(const void *a, const void *b)
-{
-	const struct import_version *x = a, *y = b;
-
-	return (x->number > y->number) - (x->number < y->number);
-}
-
-static int by_tag(const void *a, const void *b)
-{
-	const struct import_tag *x = a, *y = b;
-	int order = strcmp(x->name, y->name);
-
-	return order ? order : (x->version > y->version) -
-			       (x->version < y->version);
-}
-
-static int by_member(const void *a, const void *b)
-{
-	const struct import_member *x = a, *y = b;
-	int order = strcmp(x->id ? x->id : "", y->id ? y->id : "");
-
-	return order ? order : (x->version > y->version) -
-			       (x->version < y->version);
-}
-
-static int by_name(const void *a, const void *b)
-{
-	const struct import_dataset *x = a, *y = b;
-	int order = strcmp(x->name ? x->name : "", y->name ? y->name : "");
-
-	return order ? order : strcmp(x->id, y->id);
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-/* Two rows of one number: what may change is taken from the later use. */
-static bool versions_agree(const struct import_version *a,
-			   const struct import_version *b)
-{
-	return same_text(a->uri, b->uri) &&
-	       same_text(a->checksum, b->checksum) && a->size == b->size &&
-	       same_text(a->problem, b->problem);
-}
-
-static int settle_versions(struct import_dataset *ds, struct err *err)
-{
-	size_t kept = 0;
-	int r = 0;
-
-	qsort(ds->versions, ds->n_versions, sizeof(*ds->versions), by_number);
-	for (size_t i = 0; i < ds->n_versions; i++) {
-		struct import_version *v = &ds->versions[i], *before;
-
-		before = kept > 0 ? &ds->versions[kept - 1] : NULL;
-		if (!before || before->number != v->number) {
-			ds->versions[kept++] = *v;
-			continue;
-		}
-		if (!versions_agree(before, v) && r == 0) {
-			ds->is_contradictory = true;
-			r = keep_or_problem(&ds->problem, 1, "a version",
-					    "stands in the source twice, with "
-					    "different content", err);
-		}
-		if (v->last_used_s > before->last_used_s) {
-			import_version_release(before);
-			*before = *v;
-		} else {
-			import_version_release(v);
-		}
-	}
-	ds->n_versions = kept;
-	return r;
-}
-
-static void settle_tags(struct import_source *src, struct import_dataset *ds)
-{
-	size_t kept = 0;
-
-	qsort(ds->tags, ds->n_tags, sizeof(*ds->tags), by_tag);
-	for (size_t i = 0; i < ds->n_tags; i++) {
-		struct import_tag *tag = &ds->tags[i], *before;
-
-		before = kept > 0 ? &ds->tags[kept - 1] : NULL;
-		if (!before || strcmp(before->name, tag->name) != 0) {
-			ds->tags[kept++] = *tag;
-			continue;
-		}
-		if (before->version != tag->version)
-			import_source_note(src, "%s: the tag %s stands at "
-					   "version %u and at %u; the higher "
-					   "one was taken", ds->name, tag->name,
-					   before->version, tag->version);
-		before->version = tag->version;
-		free(tag->name);
-	}
-	ds->n_tags = kept;
-}
-
-static struct import_dataset *find_by_name(struct import_source *src,
-					   const char *bucket, const char *name)
-{
-	struct import_dataset key = { .name = (char *)(uintptr_t)name }, *found;
-	size_t lo = 0, hi = src->n_datasets;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (by_name(&src->datasets[mid], &key) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo < src->n_datasets; lo++) {
-		found = &src->datasets[lo];
-		if (strcmp(found->name ? found->name : "", name) != 0)
-			break;
-		if (found->bucket && strcmp(found->bucket, bucket) == 0)
-			return found;
-	}
-	return NULL;
-}
-
-static int settle_members(struct import_source *src, struct import_dataset *ds,
-			  struct err *err)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < ds->n_members; i++) {
-		struct import_member *m = &ds->members[i];
-		const struct import_dataset *of = NULL;
-
-		if (!m->id && ds->bucket)
-			of = find_by_name(src, ds->bucket, m->name);
-		if (!m->id && !of) {
-			import_source_note(src, "%s: its member %s is not in "
-					   "the source and was left out: add "
-					   "the JSON of 'osmo dataset info'",
-					   ds->name ? ds->name : ds->id,
-					   m->name);
-			free(m->name);
-			continue;
-		}
-		if (!m->id)
-			m->id = strdup(of->id);
-		if (!m->id)
-			return err_nomem(err);
-		ds->members[kept++] = *m;
-	}
-	ds->n_members = kept;
-	qsort(ds->members, kept, sizeof(*ds->members), by_member);
-	kept = 0;
-	for (size_t i = 0; i < ds->n_members; i++) {
-		struct import_member *m = &ds->members[i];
-
-		if (kept > 0 && strcmp(ds->members[kept - 1].id, m->id) == 0) {
-			ds->members[kept - 1].version = m->version;
-			free(m->id);
-			free(m->name);
-			continue;
-		}
-		ds->members[kept++] = *m;
-	}
-	ds->n_members = kept;
-	return 0;
-}
-
-int import_source_settle(struct import_source *src, struct err *err)
-{
-	size_t size = src->index_size;
-	int r;
-
-	if (src->n_datasets == 0)
-		return 0;
-	qsort(src->datasets, src->n_datasets, sizeof(*src->datasets), by_name);
-	r = index_rebuild(src, size, err);
-	for (size_t i = 0; i < src->n_datasets && r == 0; i++) {
-		struct import_dataset *ds = &src->datasets[i];
-
-		if (!ds->name)
-			import_source_note(src, "rows of the dataset id %s were "
-					   "skipped: its row in the table "
-					   "dataset is not in the source",
-					   ds->id);
-		if (ds->n_versions > 0)
-			r = settle_versions(ds, err);
-		if (ds->n_tags > 0)
-			settle_tags(src, ds);
-		if (r == 0 && ds->n_members > 0)
-			r = settle_members(src, ds, err);
-	}
-	return r;
 }

@@ -211,7 +211,7 @@ def make_data(b):
         os.link(path, f'{objects}/DATA/hashes/{etag}')
         files.append((rel, len(data), etag))
 
-    add('big.bin', rng.randbytes(size))
+    add('big.bin', b''.join(rng.randbytes(8 * MIB) for _ in range(size // (8 * MIB))))
     for i in range(n_small):
         add(f'small/{i // 100:03d}/{i:05d}.jpg', rng.randbytes(16 << 10))
     return size, files, native, objects

@@ -3,8 +3,9 @@
  * Inside the engine.  Requests, cancellations and timers reach a thread as
  * messages in its inbox; everything else of a thread is touched by itself
  * alone.  Private to http/: http.c (the engine, any thread), http_thread.c
- * (the loop of one thread), http_transfer.c (one request on a curl handle),
- * http_reply.c (what the server sends), exchange.c (only the counters).
+ * (the loop of one thread), http_timer.c, http_watch.c (sockets and epoll),
+ * http_transfer.c (one request on a curl handle), http_reply.c (what the
+ * server sends), exchange.c (only the counters).
  */
 #ifndef DATASETFS_HTTP_HTTP_IMPL_H
 #define DATASETFS_HTTP_HTTP_IMPL_H
@@ -135,9 +136,19 @@ int http_thread_init(struct http_thread *t, struct http_engine *engine,
 void http_thread_release(struct http_thread *t);
 void *http_thread_run(void *arg);
 void http_thread_post(struct http_thread *t, struct http_message *message);
-/* A new socket of this thread's. */
-void http_thread_opened(struct http_thread *t, int fd);
 void http_thread_wake(struct http_thread *t);
+
+void http_timer_push(struct http_thread *t, struct http_timer *timer);
+/* The earliest; there must be one. */
+struct http_timer *http_timer_pop(struct http_thread *t);
+
+/* A CURLMOPT_SOCKETFUNCTION; arg is the thread. */
+int http_watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
+		      void *unused);
+/* A new socket of this thread's. */
+void http_watch_opened(struct http_thread *t, int fd);
+/* For transfers that wait for nothing. */
+void http_watch_nudge(struct http_thread *t);
 
 /* Sets up t->easy; the transfer can be added to a multi after 0. */
 int http_transfer_init(struct http_transfer *t, CURL *easy, struct err *err)

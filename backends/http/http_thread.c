@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include "backends/base/clock.h"
 
@@ -72,85 +71,6 @@ static void work_done(struct http_thread *t)
 		http_thread_wake(&engine->threads[i]);
 }
 
-static bool remember(struct http_thread *t, int fd, uint32_t events)
-{
-	size_t need = (size_t)fd + 1;
-	size_t cap = t->watched_cap ? t->watched_cap : 64;
-	uint32_t *grown;
-
-	while (cap < need)
-		cap *= 2;
-	if (cap > t->watched_cap) {
-		grown = realloc(t->watched, cap * sizeof(*grown));
-		if (!grown)
-			return false;
-		memset(grown + t->watched_cap, 0,
-		       (cap - t->watched_cap) * sizeof(*grown));
-		t->watched = grown;
-		t->watched_cap = cap;
-	}
-	t->watched[fd] = events;
-	return true;
-}
-
-static int watch(struct http_thread *t, int op, int fd, uint32_t events)
-{
-	struct epoll_event event = { .events = events, .data.fd = fd };
-
-	return epoll_ctl(t->epoll_fd, op, fd, &event);
-}
-
-/*
- * libcurl may have closed the socket already, and the number may be another
- * thread's by now: the kernel finds no such pair in our epoll and refuses.
- * ThreadSanitizer would call that a race, so it is not shown the call.
- */
-static void forget(struct http_thread *t, int fd)
-{
-	(void)syscall(SYS_epoll_ctl, t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-	t->watched[fd] = 0;
-}
-
-/*
- * While it connects, libcurl (7.88 at least) closes an address that failed
- * without a word, and where the next one's socket gets the same number it
- * takes what was watched for watched still.
- */
-void http_thread_opened(struct http_thread *t, int fd)
-{
-	if (fd >= 0 && (size_t)fd < t->watched_cap && t->watched[fd])
-		(void)watch(t, EPOLL_CTL_ADD, fd, t->watched[fd]);
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
-		     void *unused)
-{
-	struct http_thread *t = arg;
-	uint32_t events = 0;
-	bool is_known = (size_t)fd < t->watched_cap && t->watched[fd];
-	struct http_transfer *x = NULL;
-
-	(void)unused;
-	(void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &x);
-	if (x && is_known == (what == CURL_POLL_REMOVE))
-		x->n_sockets += is_known ? -1 : 1;
-	if (what == CURL_POLL_REMOVE) {
-		if (is_known)
-			forget(t, fd);
-		return 0;
-	}
-	if (what & CURL_POLL_IN)
-		events |= EPOLLIN;
-	if (what & CURL_POLL_OUT)
-		events |= EPOLLOUT;
-	if (!remember(t, fd, events))
-		return -1;
-	/* Known to us and not to the kernel: closed and opened meanwhile. */
-	if (is_known && watch(t, EPOLL_CTL_MOD, fd, events) == 0)
-		return 0;
-	return watch(t, EPOLL_CTL_ADD, fd, events);
-}
-
 static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 {
 	struct http_thread *t = arg;
@@ -166,7 +86,8 @@ static CURLM *new_multi(struct http_thread *t)
 
 	if (!multi)
 		return NULL;
-	if (curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket) ||
+	if (curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION,
+			      http_watch_socket) ||
 	    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, t) ||
 	    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer) ||
 	    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, t) ||
@@ -238,59 +159,8 @@ void http_thread_release(struct http_thread *t)
 }
 
 /*
- * Timers: a binary heap.
+ * Timers.
  */
-
-static bool is_earlier(const struct http_thread *t, size_t a, size_t b)
-{
-	return t->timers[a]->at_ms < t->timers[b]->at_ms;
-}
-
-static void swap_timers(struct http_thread *t, size_t a, size_t b)
-{
-	struct http_timer *timer = t->timers[a];
-
-	t->timers[a] = t->timers[b];
-	t->timers[b] = timer;
-}
-
-static void push_timer(struct http_thread *t, struct http_timer *timer)
-{
-	size_t i = t->n_timers;
-
-	if (t->n_timers == t->timers_cap) {
-		size_t cap = t->timers_cap ? t->timers_cap * 2 : 64;
-		struct http_timer **heap = http_alloc(cap * sizeof(*heap));
-
-		if (t->n_timers)
-			memcpy(heap, t->timers, t->n_timers * sizeof(*heap));
-		free(t->timers);
-		t->timers = heap;
-		t->timers_cap = cap;
-	}
-	t->timers[t->n_timers++] = timer;
-	for (; i > 0 && is_earlier(t, i, (i - 1) / 2); i = (i - 1) / 2)
-		swap_timers(t, i, (i - 1) / 2);
-}
-
-static struct http_timer *pop_timer(struct http_thread *t)
-{
-	struct http_timer *first = t->timers[0];
-	size_t i = 0;
-
-	t->timers[0] = t->timers[--t->n_timers];
-	for (;;) {
-		size_t least = i;
-
-		for (size_t c = 2 * i + 1; c <= 2 * i + 2; c++)
-			if (c < t->n_timers && is_earlier(t, c, least))
-				least = c;
-		if (least == i)
-			return first;
-		swap_timers(t, i, least);
-		i = least;
-	}
-}
 
 /* Those that are due now; what they start themselves waits a turn. */
 static void run_timers(struct http_thread *t)
@@ -300,7 +170,7 @@ static void run_timers(struct http_thread *t)
 
 	while (t->n_timers &&
 	       (is_stopping || t->timers[0]->at_ms <= now_ms)) {
-		struct http_timer *timer = pop_timer(t);
+		struct http_timer *timer = http_timer_pop(t);
 
 		timer->fn(timer->arg);
 		free(timer);
@@ -410,21 +280,6 @@ static int check_time(struct http_transfer *x, int64_t now_ms, struct err *err)
 	return 0;
 }
 
-/*
- * libcurl (7.88 at least), after an address that refused, goes to the next one
- * only when a timer brings it there, up to seconds later.  A transfer without
- * any socket is at that point, and this is the call that looks at all.
- */
-static void nudge(struct http_thread *t)
-{
-	int running;
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-	(void)curl_multi_socket_all(t->multi, &running);
-#pragma GCC diagnostic pop
-}
-
 /* Ends what is late; with is_stopping, all. */
 static void scan_active(struct http_thread *t, int64_t now_ms, bool is_stopping)
 {
@@ -448,7 +303,7 @@ static void scan_active(struct http_thread *t, int64_t now_ms, bool is_stopping)
 		finish(x, r, &err);
 	}
 	if (is_any_lost)
-		nudge(t);
+		http_watch_nudge(t);
 }
 
 static struct http_transfer *take_waiting(struct http_thread *t,
@@ -546,7 +401,7 @@ static void read_inbox(struct http_thread *t)
 			admit(t, (struct http_transfer *)m);
 			break;
 		case HTTP_MESSAGE_TIMER:
-			push_timer(t, (struct http_timer *)m);
+			http_timer_push(t, (struct http_timer *)m);
 			break;
 		case HTTP_MESSAGE_CANCEL:
 			cancel(t, m->id);

@@ -203,7 +203,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose,
 	}
 	fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
 		    address->protocol);
-	http_thread_opened(t->thread, fd);
+	http_watch_opened(t->thread, fd);
 	return fd;
 }
 

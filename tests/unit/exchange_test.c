@@ -188,7 +188,7 @@ Test(exchange, the_deadline_ends_it_with_what_the_store_said)
 	run(&c, 700);
 	cr_assert(c.r == -EIO && c.err.class == ERR_RETRY);
 	cr_assert(strcmp(c.err.text, "status 503") == 0, "%s", c.err.text);
-	cr_assert(clock_ms() - start_ms < 1000);
+	cr_assert(clock_ms() - start_ms < 5000);
 	cr_assert(c.n_prepared >= 2 && c.n_prepared < 60, "%u", c.n_prepared);
 	cr_assert(c.n_done == 1);
 	stop();
@@ -299,8 +299,8 @@ Test(exchange, retry_after_is_honoured_up_to_its_limit)
 static void storm(enum exchange_verdict verdict, unsigned cost)
 {
 	static struct call calls[MANY];
-	unsigned most = MANY + EXCHANGE_TOKENS / cost +
-			EXCHANGE_REFILL_PER_S * (OUTAGE_MS + 500) / 1000 / cost;
+	int64_t start_ms = clock_ms();
+	unsigned most;
 	unsigned seen;
 
 	memset(&server, 0, sizeof(server));
@@ -312,6 +312,9 @@ static void storm(enum exchange_verdict verdict, unsigned cost)
 	}
 	(void)usleep(OUTAGE_MS * 1000);
 	seen = atomic_load(&server.requests);
+	most = MANY + EXCHANGE_TOKENS / cost + 2 +
+	       EXCHANGE_REFILL_PER_S * (unsigned)(clock_ms() - start_ms) /
+		       1000 / cost;
 	cr_assert(seen > MANY + EXCHANGE_TOKENS / cost / 2, "%u", seen);
 	cr_assert(seen <= most, "%u requests, at most %u", seen, most);
 

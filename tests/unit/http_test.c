@@ -14,6 +14,8 @@
 #include "tests/loopback.h"
 
 #define LONG_MS 20000
+/* How late a busy machine may be. */
+#define PATIENCE_MS 5000
 
 /* One request and how it ended.  lock guards the results. */
 struct call {
@@ -491,7 +493,7 @@ static void expect_timeout(const char *path, unsigned stall_ms, int after_ms,
 	cr_assert(c.r == -ETIMEDOUT && c.err.class == ERR_RETRY);
 	cr_assert(strstr(c.err.text, text), "%s", c.err.text);
 	cr_assert(clock_ms() - start_ms >= after_ms);
-	cr_assert(clock_ms() - start_ms < after_ms + 1000);
+	cr_assert(clock_ms() - start_ms < after_ms + PATIENCE_MS);
 	call_release(&c);
 }
 
@@ -634,7 +636,7 @@ Test(http, a_cancelled_request_ends_and_its_number_is_never_another)
 	wait_for(&c);
 	pthread_join(thread, NULL);
 	cr_assert(c.r == -ECANCELED);
-	cr_assert(clock_ms() - start_ms < 2000);
+	cr_assert(clock_ms() - start_ms < PATIENCE_MS);
 
 	/* Again, and for one that never was: nothing happens. */
 	call_init(&other);
@@ -1073,7 +1075,8 @@ Test(http, addresses_that_refuse_give_way_to_the_next)
 		start_ms = clock_ms();
 		get_from(&c, "many.test", server.port);
 		cr_assert(c.r == 0 && c.status == 200, "%s", c.err.text);
-		cr_assert(clock_ms() - start_ms < 900, "%d ms",
+		/* 200 ms are libcurl's own, before the second. */
+		cr_assert(clock_ms() - start_ms < 1500, "%d ms",
 			  (int)(clock_ms() - start_ms));
 		call_release(&c);
 	}

@@ -27,6 +27,7 @@ struct fake_store {
 	bool is_held;		/* nothing is answered */
 	int fail_r;		/* of the next fail_count requests */
 	unsigned fail_count;
+	enum err_class fail_class;	/* ERR_NONE: ERR_MISSING */
 	unsigned seed;		/* of the content */
 	char etag[64];
 	long damage_at;		/* this byte comes flipped; -1: none */
@@ -104,7 +105,9 @@ static inline void *fake_run(void *arg)
 		if (s->is_held)
 			r = err_set(&op->err, ERR_RETRY, ETIMEDOUT, "stalled");
 		else if (s->fail_count && s->fail_count--)
-			r = err_set(&op->err, ERR_MISSING, -s->fail_r, "told so");
+			r = err_set(&op->err, s->fail_class ? s->fail_class :
+							      ERR_MISSING,
+				    -s->fail_r, "told so");
 		if (r == 0)
 			r = fake_answer(s, op);
 		lock_drop(&s->lock);

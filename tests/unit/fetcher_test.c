@@ -269,7 +269,7 @@ Test(fetcher, a_sequential_reader_is_served_ahead)
 	struct blob b = blob_of("k", 40 * MIB);
 	const size_t len = 128 << 10;
 	struct fetcher_stats stats;
-	struct result *res[8];
+	struct result *res[48];
 	uint64_t at = 0;
 
 	for (; at < 4 * len; at += len)
@@ -498,6 +498,202 @@ Test(fetcher, the_end_answers_everybody)
 	fetcher = NULL;
 	cr_assert(result_wait(res) == -ESHUTDOWN || res->r == 0);
 	result_free(res);
+}
+
+/* Reads all of it in order, as cp does; the first failure, or 0. */
+static int read_all(const struct blob *b)
+{
+	int r = 0;
+
+	for (uint64_t at = 0; at < b->size && r == 0; at += MIB) {
+		uint64_t rest = b->size - at;
+		size_t len = (size_t)(rest < MIB ? rest : MIB);
+		struct result *res = start(b, at, len);
+
+		r = result_wait(res);
+		result_free(res);
+	}
+	return r;
+}
+
+Test(fetcher, nobody_reads_all_of_a_damaged_large_blob_with_success)
+{
+	/* The damaged byte is in each part in turn. */
+	for (int part = 0; part < 3; part++) {
+		struct blob b;
+		char key[8];
+
+		snprintf(key, sizeof(key), "k%d", part);
+		b = osmo_blob(key, 20 * MIB + 5);
+		lock_take(&store->lock);
+		store->damage_at = (long)(part * BLOB_PART + 1);
+		lock_drop(&store->lock);
+		cr_assert_eq(read_all(&b), -EIO);
+	}
+}
+
+Test(fetcher, a_full_cache_is_no_reason_not_to_verify)
+{
+	struct blob other = blob_of("other", 100 * MIB);
+	struct blob b = osmo_blob("k", 17 * MIB);
+
+	cr_assert_eq(read_all(&other), 0);
+	store->damage_at = 9 * MIB;
+	cr_assert_eq(read_all(&b), -EIO);
+}
+
+Test(fetcher, a_damaged_object_that_was_replaced_is_read_after_a_while)
+{
+	struct blob b = osmo_blob("k", 9 * MIB);
+
+	store->damage_at = 5;
+	cr_assert_eq(read_all(&b), -EIO);
+	lock_take(&store->lock);
+	store->damage_at = -1;
+	strcpy(store->etag, "v2");
+	lock_drop(&store->lock);
+	cr_assert_eq(read_now(&b, 0, 10), -EIO, "remembered for a moment");
+	usleep(5100000);
+	cr_assert_eq(read_all(&b), 0);
+}
+
+Test(fetcher, a_damaged_object_is_known_by_its_validator)
+{
+	struct blob b = osmo_blob("k", 9 * MIB);
+	unsigned gets;
+
+	store->damage_at = 5;
+	cr_assert_eq(read_all(&b), -EIO);
+	usleep(5100000);
+	gets = atomic_load(&store->gets);
+	cr_assert_eq(read_now(&b, 0, 10), -EIO);
+	cr_assert_eq(atomic_load(&store->gets), gets + 1, "one look, no more");
+}
+
+Test(fetcher, the_same_bytes_under_another_validator_are_right)
+{
+	struct blob b = osmo_blob("k", 20 * MIB);
+
+	cr_assert_eq(read_now(&b, 0, MIB), 0);
+	lock_take(&store->lock);
+	strcpy(store->etag, "v2");
+	lock_drop(&store->lock);
+	cr_assert_eq(read_now(&b, 10 * MIB, MIB), 0);
+	for (uint64_t at = 0; at < b.size; at += MIB)
+		cr_assert_eq(read_now(&b, at, MIB), 0);
+}
+
+Test(fetcher, a_store_without_validators_is_read_by_size)
+{
+	struct blob b = osmo_blob("k", 20 * MIB);
+
+	store->etag[0] = '\0';
+	for (uint64_t at = 0; at < b.size; at += MIB)
+		cr_assert_eq(read_now(&b, at, MIB), 0);
+	cr_assert_eq(atomic_load(&n_bad), 0);
+}
+
+Test(fetcher, an_etag_that_cannot_be_is_refused_unasked)
+{
+	struct blob small = osmo_blob("k", 1000), large = small;
+
+	small.parts = 2;
+	cr_assert_eq(read_now(&small, 0, 10), -EIO);
+	large.size = 20 * MIB;
+	large.parts = 0;
+	cr_assert_eq(read_now(&large, 0, 10), -EIO);
+	large.parts = 4;
+	cr_assert_eq(read_now(&large, 0, 10), -EIO);
+	cr_assert_eq(store->gets, 0);
+}
+
+Test(fetcher, an_object_of_another_size_is_an_error)
+{
+	struct blob b = blob_of("k", 20 * MIB);
+
+	store->fail_r = -EBADMSG;
+	store->fail_class = ERR_CORRUPT;
+	store->fail_count = 1;
+	cr_assert_eq(read_now(&b, 0, 10), -EIO);
+	cr_assert_eq(read_now(&b, 0, 10), 0);
+}
+
+Test(fetcher, who_has_time_tries_again_after_a_hasty_readers_failure)
+{
+	struct blob b = osmo_blob("k", 1000);
+	struct result *hasty = result_new(10), *patient = result_new(10);
+
+	store->fail_r = -ETIMEDOUT;
+	store->fail_class = ERR_RETRY;
+	store->fail_count = 1;
+	fake_store_hold(store, true);
+	fetcher_read(fetcher, &b, 0, 10, clock_ms() + 5000, done, hasty, NULL);
+	fetcher_read(fetcher, &b, 0, 10, clock_ms() + 30000, done, patient,
+		     NULL);
+	fake_store_hold(store, false);
+	cr_assert_eq(result_wait(hasty), -ETIMEDOUT);
+	cr_assert_eq(result_wait(patient), 0);
+	cr_assert_eq(store->gets, 2);
+	result_free(hasty);
+	result_free(patient);
+}
+
+static atomic_uint counts[3];
+
+static void count_done(void *arg, int r, const struct iovec *iov, int n,
+		       const struct err *err)
+{
+	(void)arg;
+	(void)iov;
+	(void)n;
+	(void)err;
+	atomic_fetch_add(&counts[r == 0 ? 0 : r == -EAGAIN ? 1 : 2], 1);
+}
+
+Test(fetcher, waiters_are_bounded)
+{
+	struct blob b = osmo_blob("k", 1000);
+	static char names[FETCHER_WAITERS_MAX + 100];
+	struct fetcher_stats stats;
+
+	fake_store_hold(store, true);
+	for (unsigned i = 0; i < FETCHER_WAITERS_MAX + 100; i++)
+		fetcher_read(fetcher, &b, 0, 10, clock_ms() + 30000, count_done,
+			     &names[i], NULL);
+	fetcher_stats(fetcher, &stats);
+	cr_assert_eq(stats.waiting, FETCHER_WAITERS_MAX);
+	cr_assert_eq(counts[1], 100);
+	fake_store_hold(store, false);
+	for (int i = 0; i < 1000 && counts[0] < FETCHER_WAITERS_MAX; i++)
+		usleep(10000);
+	cr_assert_eq(counts[0], FETCHER_WAITERS_MAX);
+	cr_assert_eq(counts[2], 0);
+}
+
+Test(fetcher, reads_that_span_everything_survive_little_memory)
+{
+	/* 32 reads of 4 MiB at once, and half of 64 MiB for requests. */
+	struct blob b = blob_of("k", 200 * MIB);
+	struct result *res[32];
+
+	for (int round = 0; round < 4; round++) {
+		for (unsigned i = 0; i < ARRAY_SIZE(res); i++)
+			res[i] = start(&b, (i * 41 + (unsigned)round) % 49 *
+					   4 * MIB + 777, FETCHER_READ_MAX);
+		for (unsigned i = 0; i < ARRAY_SIZE(res); i++) {
+			uint64_t at = (i * 41 + (unsigned)round) % 49 * 4 *
+				      MIB + 777;
+
+			cr_assert_eq(result_wait(res[i]), 0);
+			cr_assert_eq(res[i]->len, FETCHER_READ_MAX);
+			for (size_t k = 0; k < FETCHER_READ_MAX; k += 4093)
+				cr_assert_eq(res[i]->bytes[k],
+					     fake_byte(0, at + k));
+			result_free(res[i]);
+			cr_assert_leq(memory_budget_used(budget),
+				      MEMORY_BUDGET_MIN);
+		}
+	}
 }
 
 Test(fetcher, a_random_schedule_gives_the_right_bytes)

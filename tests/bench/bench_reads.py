@@ -82,7 +82,7 @@ class Data:
         os.makedirs(f'{self.objects}/DATA/hashes')
         self.big = self.add('big.bin', (rng.randbytes(PART) for _ in range(self.size // PART)))
         self.small = [self.add(f'small/{i // 100:03d}/{i:05d}.jpg', [rng.randbytes(16 << 10)])
-                      for i in range(200)]
+                      for i in range(100)]
 
     def add(self, rel, blocks):
         path = os.path.join(self.native, rel)

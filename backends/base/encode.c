@@ -240,7 +240,8 @@ size_t encode_shown_len(const char *s, size_t len)
 	return n;
 }
 
-void encode_printable(struct buf *out, const char *s, size_t len, size_t max)
+static void encode_shown(struct buf *out, const char *s, size_t len, size_t max,
+			 bool is_quoted)
 {
 	static const char dots[] = "...";
 	const size_t n_dots = sizeof(dots) - 1;
@@ -251,7 +252,8 @@ void encode_printable(struct buf *out, const char *s, size_t len, size_t max)
 		size_t n = encode_shown_len(s + i, len - i);
 		uint8_t b = (uint8_t)s[i];
 
-		if (n == 1 && (b == '"' || b == '\'' || b == '\\'))
+		if (is_quoted && n == 1 &&
+		    (b == '"' || b == '\'' || b == '\\'))
 			n = 0;
 		if (n > 0)
 			buf_bytes(out, s + i, n);
@@ -268,4 +270,14 @@ void encode_printable(struct buf *out, const char *s, size_t len, size_t max)
 		if (max >= n_dots && out->len - start <= max - n_dots)
 			cut = out->len;
 	}
+}
+
+void encode_printable(struct buf *out, const char *s, size_t len, size_t max)
+{
+	encode_shown(out, s, len, max, true);
+}
+
+void encode_prose(struct buf *out, const char *s, size_t len, size_t max)
+{
+	encode_shown(out, s, len, max, false);
 }

@@ -44,6 +44,12 @@ int decode_percent(struct buf *out, const char *s, size_t len,
  */
 void encode_printable(struct buf *out, const char *s, size_t len, size_t max);
 
+/*
+ * The same for sentences, which stand in no quotes: quotes and backslashes are
+ * as they were, so that what was made printable before is not escaped twice.
+ */
+void encode_prose(struct buf *out, const char *s, size_t len, size_t max);
+
 /* The length of the UTF-8 character that s begins with; 0: invalid. */
 size_t encode_utf8_len(const char *s, size_t len);
 /* The same, but 0 for control characters as well (C0, DEL, C1). */

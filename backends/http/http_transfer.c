@@ -309,8 +309,8 @@ static int fail(struct http_transfer *t, struct err *err, enum err_class class,
 	cleanup_buf struct buf detail = BUF_INIT;
 
 	/* curl quotes certificates and replies: somebody else's bytes. */
-	encode_printable(&detail, t->curl_text, strlen(t->curl_text),
-			 HTTP_ERROR_TEXT_MAX);
+	encode_prose(&detail, t->curl_text, strlen(t->curl_text),
+		     HTTP_ERROR_TEXT_MAX);
 	return err_set(err, class, code, "%s %s: %s%s%s",
 		       method_names[t->rq.method], t->host, what,
 		       detail.len ? ": " : "", detail.len ? detail.data : "");

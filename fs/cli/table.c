@@ -48,7 +48,7 @@ int table_row(struct table *t, const char *const *cells, struct err *err)
 	for (size_t i = 0; i < t->n_columns; i++) {
 		struct buf text = BUF_INIT;
 
-		encode_printable(&text, cells[i], strlen(cells[i]), CELL_MAX);
+		encode_prose(&text, cells[i], strlen(cells[i]), CELL_MAX);
 		if (buf_failed(&text)) {
 			buf_release(&text);
 			return err_nomem(err);

@@ -183,6 +183,17 @@ Test(encode, printable_is_safe_in_a_quoted_log_line)
 	shows("", 0, 99, "");
 }
 
+Test(encode, prose_keeps_quotes_and_what_was_made_printable_before)
+{
+	cleanup_buf struct buf once = BUF_INIT, twice = BUF_INIT;
+	const char *text = "Couldn't say \"a\\b\" \x1b[0m";
+
+	encode_prose(&once, text, strlen(text), 99);
+	cr_expect_str_eq(once.data, "Couldn't say \"a\\b\" \\x1b[0m");
+	encode_prose(&twice, once.data, once.len, 99);
+	cr_expect_str_eq(twice.data, once.data);
+}
+
 Test(encode, printable_is_cut_between_characters_and_never_too_long)
 {
 	shows("0123456789", 10, 10, "0123456789");

@@ -77,6 +77,11 @@ static int list_bucket(struct listing *l, struct bucket *b, struct err *err)
 		l->worst = cli_fail(&why);
 		return 0;
 	}
+	/* An empty place is no error, but it may be a mistyped one. */
+	if (!c->id[0])
+		fprintf(stderr, "note: bucket %s has no catalog: if it should, look at its dataset_path;\n"
+			"  OSMO's is taken over by: datasetfs dataset import osmo %s SOURCE\n",
+			bucket_name(b), bucket_name(b));
 	for (size_t i = 0; r == 0 && i < c->n_datasets; i++) {
 		if (l->json)
 			add_json(l, b, &c->datasets[i]);
@@ -100,6 +105,9 @@ static int list_all(struct cli *cli, struct listing *l, const char *only,
 		b = buckets_at(cli->buckets, i);
 		if (!bucket_problem(b))
 			r = list_bucket(l, b, err);
+		else
+			fprintf(stderr, "warning: bucket %s is left out, it cannot be used: %s\n",
+				bucket_name(b), bucket_problem(b));
 	}
 	return r;
 }

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backends/base/io.h"
 #include "fs/cli/cli.h"
@@ -27,6 +28,23 @@ struct resolution {
 	int worst;
 };
 
+/* Why the link of a reference is not there. */
+static int not_there(const struct resolution *rs, const struct reference *ref,
+		     const char *link, struct err *err)
+{
+	char bucket[PATH_MAX];
+
+	snprintf(bucket, sizeof(bucket), "%s/%s", rs->mountpoint, ref->bucket);
+	if (*ref->bucket && access(bucket, F_OK) < 0 && errno == ENOENT)
+		return err_set(err, ERR_MISSING, ENOENT,
+			       "Bucket %s is not mounted at %s: ls %s lists those that are",
+			       ref->bucket, rs->mountpoint, rs->mountpoint);
+	return err_set(err, ERR_MISSING, ENOENT,
+		       "There is no READY dataset %s with tag or id %s in bucket %s: there is no %s",
+		       ref->name, *ref->version ? ref->version : "latest",
+		       *ref->bucket ? ref->bucket : "(default)", link);
+}
+
 static int resolve_mounted(struct resolution *rs, const struct reference *ref,
 			   char path[PATH_MAX], struct err *err)
 {
@@ -42,10 +60,7 @@ static int resolve_mounted(struct resolution *rs, const struct reference *ref,
 	if (realpath(link, path))
 		return 0;
 	if (errno == ENOENT)
-		return err_set(err, ERR_MISSING, ENOENT,
-			       "There is no READY dataset %s with tag or id %s in bucket %s: there is no %s",
-			       ref->name, *ref->version ? ref->version : "latest",
-			       *ref->bucket ? ref->bucket : "(default)", link);
+		return not_there(rs, ref, link, err);
 	if (errno == EACCES)
 		return err_set(err, ERR_AUTH, EACCES,
 			       "%s: permission denied: run \"datasetfs status\" on the node for the reason",

@@ -41,7 +41,8 @@ static void catalog_text(const json_t *bucket, struct buf *out)
 	if (!c)
 		return;
 	if (json_is_null(age)) {
-		buf_str(out, "not asked yet");
+		buf_str(out, *string_at(c, "problem") ? "none known" :
+							"not asked yet");
 	} else {
 		buf_printf(out, "%lld datasets, %lld versions, ",
 			   number_at(c, "datasets"), number_at(c, "versions"));

@@ -53,6 +53,13 @@ def test_import(tap, config, top):
 def test_read(tap, config, top):
     out = run('-c', config, 'dataset', 'list')
     tap.ok(out.returncode == 0 and 'imagenet' in out.stdout, 'dataset list shows the dataset', out.stdout + out.stderr)
+    tap.ok('bucket broken is left out' in out.stderr, 'dataset list names a bucket that it leaves out', out.stderr)
+    os.makedirs(top + '/nothing')
+    empty = harness.write_config(top + '/empty.yaml', {'e': {'dataset_path': 'file://' + top + '/nothing'}},
+                                 cache_dir=top + '/cache')
+    out = run('-c', empty, 'dataset', 'list')
+    tap.ok(out.returncode == 0 and 'bucket e has no catalog' in out.stderr, 'dataset list tells of an empty place',
+           out.stderr)
     doc = json.loads(run('-c', config, '--json', 'dataset', 'list').stdout)
     tap.equal((doc['schema'], doc['datasets'][0]['name'], doc['datasets'][0]['version_id']),
               ('datasetfs.dataset-list/1', 'imagenet', 2), 'dataset list --json')

@@ -88,7 +88,7 @@ static void bucket_answer(struct bucket *b, bool all)
 static void bucket_note_look(struct bucket *b, int r, struct catalog *fresh,
 			     const struct err *err)
 {
-	bool was_bad, is_bad = r < 0;
+	bool was_bad, is_bad = r < 0, has_known;
 	struct catalog *old = NULL;
 
 	lock_take(&b->lock);
@@ -104,12 +104,16 @@ static void bucket_note_look(struct bucket *b, int r, struct catalog *fresh,
 		snprintf(b->look_problem, sizeof(b->look_problem), "%s",
 			 err->text);
 	}
+	has_known = b->catalog != NULL;
 	lock_drop(&b->lock);
 
 	if (old)
 		catalog_put(old);
-	if (is_bad && !was_bad)
-		log_warn(LOG, "catalog cannot be read, the last one known is served: bucket=%s error=\"%s\"",
+	/* A command that gets nothing tells the error itself. */
+	if (is_bad && !was_bad && (has_known || !b->owner->sync_only))
+		log_warn(LOG, "catalog cannot be read, %s: bucket=%s error=\"%s\"",
+			 has_known ? "the last one known is served" :
+				     "and none is known",
 			 b->settings->name, err->text);
 	else if (was_bad && !is_bad)
 		log_info(LOG, "catalog is current again: bucket=%s",

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backends/base/io.h"
 #include "fs/cli/cli.h"
@@ -56,6 +57,23 @@ static int parse_options(struct cli *cli, struct import_words *w, int argc,
 	return 0;
 }
 
+/* A local catalog's directory; a dry run only says that it is missing. */
+static int make_directory(const char *path, bool is_dry_run, struct err *err)
+{
+	int r;
+
+	if (is_dry_run) {
+		if (access(path, F_OK) == 0)
+			return 0;
+		return err_set(err, ERR_MISSING, errno,
+			       "the catalog's directory %s does not exist, and a dry run makes none: mkdir -p %s",
+			       path, path);
+	}
+	r = io_mkdir_p(path, 0755);
+	return r < 0 ? err_errno(err, -r, "make the catalog's directory %s",
+				 path) : 0;
+}
+
 /*
  * --catalog stands for the configured one, for this run.  *is_new: it is not
  * what the configuration says, so a mount would not find it yet.
@@ -82,15 +100,10 @@ static int use_catalog(struct cli *cli, const struct import_words *w,
 	}
 	if (uri_parse_location(&uri, w->catalog, &err) < 0)
 		return cli_fail(&err);
-	if (uri.scheme == URI_FILE && !w->dry_run) {
-		int r = io_mkdir_p(uri.key, 0755);
-
-		if (r < 0) {
-			err_errno(&err, -r, "make the catalog's directory %s",
-				  uri.key);
-			uri_release(&uri);
-			return cli_fail(&err);
-		}
+	if (uri.scheme == URI_FILE && make_directory(uri.key, w->dry_run,
+						     &err) < 0) {
+		uri_release(&uri);
+		return cli_fail(&err);
 	}
 	*is_new = !sb->has_catalog ||
 		  strcmp(sb->catalog_location.text, uri.text) != 0;
@@ -195,6 +208,36 @@ static int print_text(const struct cli *cli, const struct import_words *w,
 	return EXIT_DONE;
 }
 
+/*
+ * A mistyped dataset_path makes every manifest lie elsewhere; one bucket may
+ * well have some there.
+ */
+static void warn_of_place(const struct import_words *w, const struct bucket *b,
+			  const struct import_source *src)
+{
+	const struct settings_bucket *sb = bucket_settings(b);
+	size_t n = 0;
+
+	for (size_t i = 0; i < src->n_datasets; i++) {
+		const struct import_dataset *ds = &src->datasets[i];
+
+		if (!ds->bucket || strcmp(ds->bucket, w->bucket) != 0)
+			continue;
+		for (size_t k = 0; k < ds->n_versions; k++) {
+			const char *uri = ds->versions[k].uri;
+
+			if (!uri)
+				continue;
+			if (uri_below(&sb->location, uri))
+				return;
+			n++;
+		}
+	}
+	if (n)
+		fprintf(stderr, "warning: none of the %zu versions lies below %s: is the dataset_path of bucket %s right?\n",
+			n, sb->location.text, w->bucket);
+}
+
 static int apply(struct cli *cli, const struct import_words *w,
 		 struct bucket *b, const struct import_source *src)
 {
@@ -209,6 +252,7 @@ static int apply(struct cli *cli, const struct import_words *w,
 	struct err err = ERR_INIT, scan = ERR_INIT;
 	int code, r;
 
+	warn_of_place(w, b, src);
 	r = import_apply(bucket_store(b), src, &opt, &report, &err);
 	if (r < 0 && r != -EEXIST)
 		return cli_fail(&err);

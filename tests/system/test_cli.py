@@ -45,6 +45,17 @@ def test_import(tap, config, top):
     doc = json.loads(again.stdout)
     tap.equal((again.returncode, doc['datasets']['added'], doc['versions']['added']), (0, 0, 0),
               'import again adds nothing')
+    os.makedirs(top + '/typo')
+    wrong = harness.write_config(top + '/typo.yaml', {'production': {'dataset_path': 'file://' + top + '/typo'}},
+                                 cache_dir=top + '/cache')
+    out = run('-c', wrong, 'dataset', 'import', 'osmo', '-n', 'production', top + '/made')
+    tap.ok('is the dataset_path of bucket production right?' in out.stderr,
+           'import asks about a dataset_path that holds none of the versions', out.stderr)
+    tap.ok('is the dataset_path' not in first.stderr, '... and not about one that does', first.stderr)
+    out = run('-c', config, 'dataset', 'import', 'osmo', '-n', '--catalog', 'file://' + top + '/new', 'production',
+              top + '/made')
+    tap.ok(out.returncode == 3 and 'mkdir' in out.stderr and not os.path.exists(top + '/new'),
+           'a dry run says which directory is still to be made', out.stderr)
     missing = run('-c', config, 'dataset', 'import', 'osmo', 'production', top + '/no-such-file')
     tap.equal(missing.returncode, 3, 'import of a file that does not exist exits 3')
     tap.ok('no-such-file' in missing.stderr, 'import names the file that does not exist', missing.stderr)

@@ -175,6 +175,8 @@ Test(catalog_record, a_version_that_breaks_the_format_is_refused)
 	version_is_refused(V_BEGIN ",\"kind\":\"osmo\",\"size\":1}", -EBADMSG);
 	version_is_refused(V_BEGIN ",\"kind\":\"osmo\",\"manifest\":\"x\"}", -EBADMSG);
 	version_is_refused(V_BEGIN ",\"kind\":\"osmo\",\"manifest\":\"x\",\"location\":\"y\",\"size\":1}", -EBADMSG);
+	version_is_refused(V_BEGIN ",\"kind\":\"osmo\",\"manifest\":\"\",\"size\":1}", -EBADMSG);
+	version_is_refused(V_BEGIN ",\"kind\":\"legacy\",\"location\":\"\",\"size\":1}", -EBADMSG);
 	version_is_refused(V_BEGIN ",\"kind\":\"legacy\",\"size\":1}", -EBADMSG);
 	version_is_refused(V_BEGIN ",\"kind\":\"legacy\",\"location\":\"y\",\"manifest\":\"x\",\"size\":1}", -EBADMSG);
 	version_is_refused("{\"format\":1,\"dataset\":\"" ID "\",\"version\":3,\"kind\":\"empty\",\"size\":0}", -EBADMSG);

@@ -107,10 +107,11 @@ static int get_text(char **out, const json_t *obj, const char *member,
 		*out = NULL;
 		return 0;
 	}
-	if (!json_is_string(v) || json_string_length(v) > max)
+	if (!json_is_string(v) || json_string_length(v) > max ||
+	    (required && json_string_length(v) == 0))
 		return err_set(err, ERR_CORRUPT, EBADMSG,
-			       "member \"%s\": expected a string of at most "
-			       "%zu bytes", member, max);
+			       "member \"%s\": expected a string of %d to "
+			       "%zu bytes", member, required, max);
 	*out = strdup(json_string_value(v));
 	return *out ? 0 : err_nomem(err);
 }

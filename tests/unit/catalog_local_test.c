@@ -50,6 +50,15 @@ static void copy_read(struct buf *out)
 		     err.text);
 }
 
+/* copy_make - has a copy written, by a load, and reads it */
+static void copy_make(struct buf *out)
+{
+	cleanup_catalog struct catalog *c = place_load(place.store);
+
+	cr_assert_not_null(c);
+	copy_read(out);
+}
+
 static int parse(const struct buf *bytes, const char *location)
 {
 	struct records records = { .n = 0 };
@@ -89,10 +98,9 @@ Test(catalog_local, without_a_copy_that_is_said)
 
 Test(catalog_local, every_changed_byte_is_noticed)
 {
-	cleanup_catalog struct catalog *c = place_load(place.store);
 	cleanup_buf struct buf bytes = BUF_INIT;
 
-	copy_read(&bytes);
+	copy_make(&bytes);
 	cr_assert_eq(parse(&bytes, backend_name(place.backend)), 0);
 	for (size_t i = 0; i < bytes.len; i++) {
 		/* The record count is told apart from the content by the end. */
@@ -105,11 +113,10 @@ Test(catalog_local, every_changed_byte_is_noticed)
 
 Test(catalog_local, every_shortened_copy_is_noticed)
 {
-	cleanup_catalog struct catalog *c = place_load(place.store);
 	cleanup_buf struct buf bytes = BUF_INIT;
 	size_t len;
 
-	copy_read(&bytes);
+	copy_make(&bytes);
 	len = bytes.len;
 	for (bytes.len = 0; bytes.len < len; bytes.len++)
 		cr_expect_eq(parse(&bytes, backend_name(place.backend)),
@@ -118,10 +125,9 @@ Test(catalog_local, every_shortened_copy_is_noticed)
 
 Test(catalog_local, a_copy_of_another_place_is_not_taken)
 {
-	cleanup_catalog struct catalog *c = place_load(place.store);
 	cleanup_buf struct buf bytes = BUF_INIT;
 
-	copy_read(&bytes);
+	copy_make(&bytes);
 	cr_expect_eq(parse(&bytes, "file:///other"), -EBADMSG);
 	cr_expect_eq(parse(&bytes, ""), -EBADMSG);
 }
@@ -129,11 +135,10 @@ Test(catalog_local, a_copy_of_another_place_is_not_taken)
 /* The checksum is only against accidents; a forged one must not unpin. */
 Test(catalog_local, content_without_its_digest_is_not_taken)
 {
-	cleanup_catalog struct catalog *c = place_load(place.store);
 	cleanup_buf struct buf bytes = BUF_INIT;
 	char *at;
 
-	copy_read(&bytes);
+	copy_make(&bytes);
 	at = memmem(bytes.data, bytes.len, "s3://b/1.json", 13);
 	cr_assert_not_null(at);
 	at[5] = 'x';
@@ -144,11 +149,12 @@ Test(catalog_local, content_without_its_digest_is_not_taken)
 Test(catalog_local, a_damaged_copy_is_discarded_and_replaced)
 {
 	cleanup_buf struct buf bytes = BUF_INIT;
-	cleanup_catalog struct catalog *c = place_load(place.store), *again = NULL;
+	cleanup_catalog struct catalog *again = NULL;
 	struct catalog_store *next;
 	struct err err = ERR_INIT;
 	char path[512];
 
+	copy_make(&bytes);
 	copy_path(path, sizeof(path));
 	cr_assert_eq(io_replace_file(path, "garbage", 7, 0600, false, &err), 0);
 	next = place_store(&place, true);

@@ -159,12 +159,21 @@ class Mount:
 
 @contextlib.contextmanager
 def scratch(mode=0o755):
-    """A folder of the test's own below TMPDIR, removed at the end."""
+    """A folder of the test's own below TMPDIR, removed at the end.
+
+    The program is run from a copy in it: a build below a folder of root's own
+    (/root, a mktemp -d) is out of reach of the ordinary users of the tests.
+    """
+    global PROGRAM
+    built = PROGRAM
     top = tempfile.mkdtemp(prefix='datasetfs-test-')
     os.chmod(top, mode)
     try:
+        os.mkdir(top + '/bin')
+        PROGRAM = shutil.copy(built, top + '/bin/datasetfs')
         yield top
     finally:
+        PROGRAM = built
         if not os.environ.get('KEEP_SCRATCH'):
             subprocess.run(['chmod', '-R', 'u+rwX', top], stderr=subprocess.DEVNULL)
             shutil.rmtree(top, ignore_errors=True)

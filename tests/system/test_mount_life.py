@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import harness                                                # noqa: E402
-from harness import PROGRAM, run                              # noqa: E402
+from harness import run                                       # noqa: E402
 from mount_bucket import etag_of                              # noqa: E402
 from mount_world import (                                     # noqa: E402
     STRANGER, ask_status, check_every_file, fails_with, fork_as, holder, is_running, main,
@@ -140,7 +140,7 @@ def fusermount_descriptor(w):
 def life_a_descriptor_as_mount_point(w):
     fd = fusermount_descriptor(w)
     log = open(w.log, 'ab')
-    p = subprocess.Popen([PROGRAM, '-c', w.config, 'mount', '-f', f'/dev/fd/{fd}'],
+    p = subprocess.Popen([harness.PROGRAM, '-c', w.config, 'mount', '-f', f'/dev/fd/{fd}'],
                          pass_fds=[fd], stdout=log, stderr=log,
                          preexec_fn=harness.demote(w.uid) if w.uid else None)
     os.close(fd)

@@ -161,6 +161,7 @@ Test(catalog_local, a_damaged_copy_is_discarded_and_replaced)
 	again = place_load(next);
 	cr_expect_not_null(catalog_dataset(again, "imagenet"));
 	catalog_store_free(next);
+	buf_clear(&bytes);
 	copy_read(&bytes);
 	cr_expect_eq(parse(&bytes, backend_name(place.backend)), 0);
 }

@@ -72,7 +72,6 @@ Test(import_read, a_folder_is_read_in_the_order_of_its_names)
 {
 	char path[4096];
 	const char *top = getenv("top_srcdir");
-	cleanup_buf struct buf text = BUF_INIT;
 
 	(void)snprintf(path, sizeof(path), "%s/tests/fixtures/osmo-json",
 		       top ? top : ".");

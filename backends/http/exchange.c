@@ -5,17 +5,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "backends/base/clock.h"
+#include "backends/base/log.h"
 #include "backends/http/http_impl.h"
 
 struct exchange {
 	struct http_engine *engine;
 	const struct exchange_ops *ops;
 	void *ctx;
-	int64_t deadline_ms;
+	int64_t start_ms, deadline_ms;
 	unsigned n_attempts;
 	unsigned n_backoffs;
 	unsigned n_again;
 	bool is_reuse_forgiven;
+	bool is_told;		/* that it takes long */
 	double paid;		/* for the attempt under way */
 	double price;		/* of the next one, not yet paid */
 
@@ -126,6 +128,22 @@ static bool retry_in(struct exchange *ex, int64_t delay_ms)
 	return true;
 }
 
+/* Whoever waits should see why before the deadline. */
+static void tell_once(struct exchange *ex)
+{
+	static struct log_limit limit;
+	int64_t now_ms = clock_ms();
+	unsigned dropped;
+
+	if (ex->is_told || now_ms - ex->start_ms < EXCHANGE_TELL_MS)
+		return;
+	ex->is_told = true;
+	if (log_limit_ok(&limit, &dropped))
+		log_warn("store", "no success yet: error=\"%s\" trying_for_s=%lld unlogged=%u",
+			 ex->err.text,
+			 (long long)(ex->deadline_ms - now_ms) / 1000, dropped);
+}
+
 static void retry(struct exchange *ex, const struct http_response *rs)
 {
 	int64_t delay_ms = backoff_ms(ex->n_backoffs++);
@@ -168,6 +186,7 @@ static void answered(struct exchange *ex, int r, struct http_response *rs,
 	}
 	ex->price = verdict == EXCHANGE_THROTTLED ? EXCHANGE_COST_THROTTLE :
 						    EXCHANGE_COST_TRANSIENT;
+	tell_once(ex);
 	retry(ex, rs);
 }
 
@@ -229,8 +248,9 @@ void exchange_start(struct http_engine *engine, const struct exchange_ops *ops,
 	ex->engine = engine;
 	ex->ops = ops;
 	ex->ctx = ctx;
+	ex->start_ms = clock_ms();
 	ex->deadline_ms = deadline_ms;
 	ex->out = err_set(&ex->err, ERR_RETRY, ETIMEDOUT,
 			  "the deadline came before the first attempt");
-	http_engine_after(engine, clock_ms(), attempt, ex);
+	http_engine_after(engine, ex->start_ms, attempt, ex);
 }

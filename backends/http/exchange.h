@@ -23,6 +23,7 @@
 #define EXCHANGE_BACKOFF_BASE_MS 50
 #define EXCHANGE_BACKOFF_MAX_MS 20000
 #define EXCHANGE_RETRY_AFTER_MAX_MS 5000
+#define EXCHANGE_TELL_MS 3000		/* one line in the log, then */
 #define EXCHANGE_TOKENS 500		/* botocore's quota and costs */
 #define EXCHANGE_COST_TRANSIENT 14
 #define EXCHANGE_COST_THROTTLE 5

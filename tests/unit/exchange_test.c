@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include "backends/base/clock.h"
 #include "backends/base/lock.h"
+#include "backends/base/log.h"
 #include "tests/loopback.h"
 
 static struct http_engine *engine;
@@ -191,6 +192,24 @@ Test(exchange, the_deadline_ends_it_with_what_the_store_said)
 	cr_assert(clock_ms() - start_ms < 5000);
 	cr_assert(c.n_prepared >= 2 && c.n_prepared < 60, "%u", c.n_prepared);
 	cr_assert(c.n_done == 1);
+	stop();
+}
+
+Test(exchange, what_takes_long_is_told_while_it_is_tried)
+{
+	char line[512];
+	struct call c;
+
+	start(serve);
+	call_init(&c, "/99999", EXCHANGE_RETRY);
+	run(&c, EXCHANGE_TELL_MS / 3);
+	log_last_problem(line, sizeof(line));
+	cr_expect_str_empty(line);
+	call_init(&c, "/after-long", EXCHANGE_RETRY);
+	run(&c, EXCHANGE_RETRY_AFTER_MAX_MS + 500);
+	log_last_problem(line, sizeof(line));
+	cr_expect(strstr(line, "error=\"status 503\" trying_for_s=0"), "%s",
+		  line);
 	stop();
 }
 

@@ -91,8 +91,10 @@ static int check_one(struct cli *cli, const char *text, json_t *list)
 	code = cli_resolve(cli, text, &ref);
 	if (code)
 		return code;
-	if (compute(&ref, hex, &n_files, &err) < 0)
+	if (compute(&ref, hex, &n_files, &err) < 0) {
+		err_wrap(&err, "%s", text);
 		return cli_fail(&err);
+	}
 	same = strcmp(hex, ref.version->checksum) == 0;
 	if (list) {
 		json_t *o = json_object();

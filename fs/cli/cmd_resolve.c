@@ -180,6 +180,8 @@ int cmd_resolve(struct cli *cli, int argc, char **argv)
 		code = cli_buckets(cli);
 		if (code)
 			return code;
+		fprintf(stderr, "warning: nothing is mounted at %s yet; the catalog was asked\n",
+			rs.mountpoint);
 	}
 	if (cli->json)
 		rs.json = json_array();

@@ -99,6 +99,7 @@ def test_resolve(tap, config, top):
     out = run('-c', config, 'resolve', '-m', top + '/not-mounted', 'imagenet', 'imagenet:1')
     tap.equal(out.stdout, f'{top}/not-mounted/production/imagenet@2\n{top}/not-mounted/production/imagenet@1\n',
               'resolve pins by the catalog where nothing is mounted')
+    tap.ok(f'nothing is mounted at {top}/not-mounted' in out.stderr, '... and warns', out.stderr)
     with open(top + '/flow.yaml', 'w') as f:
         f.write('workflow:\n  name: t\n  tasks:\n  - name: train\n    image: x\n    command: [ls]\n'
                 '    inputs:\n    - dataset: {name: imagenet}\n    - dataset: {name: "production/imagenet:1"}\n')

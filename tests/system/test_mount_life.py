@@ -38,6 +38,7 @@ def life_busy_is_named_and_served(w):
         assert ok and 'production' in names
         p = run('unmount', w.point, uid=w.uid)
         assert p.returncode == 7 and f'process {pid}' in p.stderr, p
+        assert f'datasetfs unmount --lazy {w.point}' in p.stderr, p
     assert m.stop() == 0, m.log()
 
 

@@ -90,10 +90,11 @@ static int busy_error(const struct mountinfo *m, struct err *err)
 
 	if (holders_find(m, &who) && !buf_failed(&who))
 		return err_set(err, ERR_CONFLICT, EBUSY,
-			       "%s is in use by %s", m->point, who.data);
+			       "%s is in use by %s; to unmount it behind them: datasetfs unmount --lazy %s",
+			       m->point, who.data, m->point);
 	return err_set(err, ERR_CONFLICT, EBUSY,
-		       "%s is in use, by processes that cannot be seen from here",
-		       m->point);
+		       "%s is in use, by processes that cannot be seen from here; to unmount it behind them: datasetfs unmount --lazy %s",
+		       m->point, m->point);
 }
 
 int point_unmount(const struct mountinfo *m, bool lazy, struct err *err)

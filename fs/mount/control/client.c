@@ -145,21 +145,18 @@ int mount_status_fetch(const char *mountpoint, struct buf *out,
 	static const char request[] = "status\n";
 	cleanup_free struct mountinfo *m = malloc(sizeof(*m));
 	cleanup_fd int fd = -1;
-	char path[PATH_MAX];
 	struct ucred peer;
 	int r;
 
 	if (!m)
 		return err_nomem(err);
-	r = mountinfo_path(path, mountpoint, err);
-	if (r == 0)
-		r = mountinfo_find(m, path, err);
+	r = mountinfo_of(m, mountpoint, err);
 	if (r < 0)
 		return r;
 	if (strcmp(m->type, MOUNT_FS_TYPE) != 0)
 		return err_set(err, ERR_MISSING, ENOENT,
-			       "%s is a mount of %s, not of datasetfs", path,
-			       m->type);
+			       "%s is a mount of %s, not of datasetfs",
+			       m->point, m->type);
 	fd = client_open(m, &peer, true, err);
 	if (fd < 0)
 		return fd;

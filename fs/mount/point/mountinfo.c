@@ -147,6 +147,14 @@ int mountinfo_path(char out[PATH_MAX], const char *path, struct err *err)
 	return 0;
 }
 
+int mountinfo_of(struct mountinfo *out, const char *mountpoint, struct err *err)
+{
+	char path[PATH_MAX];
+	int r = mountinfo_path(path, mountpoint, err);
+
+	return r < 0 ? r : mountinfo_find(out, path, err);
+}
+
 bool mountinfo_is_ours(const struct mountinfo *m)
 {
 	return strcmp(m->type, MOUNT_FS_TYPE) == 0 && strcmp(m->root, "/") == 0;
@@ -155,9 +163,7 @@ bool mountinfo_is_ours(const struct mountinfo *m)
 bool mount_is_mounted(const char *path)
 {
 	cleanup_free struct mountinfo *m = malloc(sizeof(*m));
-	char real[PATH_MAX];
 	struct err err = ERR_INIT;
 
-	return m && mountinfo_path(real, path, &err) == 0 &&
-	       mountinfo_find(m, real, &err) == 0 && mountinfo_is_ours(m);
+	return m && mountinfo_of(m, path, &err) == 0 && mountinfo_is_ours(m);
 }

@@ -40,6 +40,10 @@ int mountinfo_find(struct mountinfo *out, const char *path, struct err *err)
 int mountinfo_path(char out[PATH_MAX], const char *path, struct err *err)
 	MUST_CHECK;
 
+/* The topmost mount at what a user names: mountinfo_path(), then _find(). */
+int mountinfo_of(struct mountinfo *out, const char *mountpoint,
+		 struct err *err) MUST_CHECK;
+
 /* A datasetfs mount, whole. */
 bool mountinfo_is_ours(const struct mountinfo *m);
 

@@ -232,21 +232,18 @@ int mount_unmount(const char *mountpoint, bool lazy, struct err *err)
 {
 	cleanup_free struct mountinfo *m = malloc(sizeof(*m));
 	struct err ignored = ERR_INIT;
-	char path[PATH_MAX];
 	pid_t pid = 0;
 	int r;
 
 	if (!m)
 		return err_nomem(err);
-	r = mountinfo_path(path, mountpoint, err);
-	if (r == 0)
-		r = mountinfo_find(m, path, err);
+	r = mountinfo_of(m, mountpoint, err);
 	if (r < 0)
 		return r;
 	if (strcmp(m->type, MOUNT_FS_TYPE) != 0)
 		return err_set(err, ERR_USAGE, EINVAL,
-			       "%s is a mount of %s, not of datasetfs", path,
-			       m->type);
+			       "%s is a mount of %s, not of datasetfs",
+			       m->point, m->type);
 	if (client_pid(m, &pid, &ignored) < 0)
 		pid = 0;
 	r = point_unmount(m, lazy, err);

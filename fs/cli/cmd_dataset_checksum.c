@@ -28,29 +28,19 @@ static int add_entry(void *arg, const struct osmo_entry *e, struct err *err)
 	return 0;
 }
 
-static int feed(void *arg, const void *bytes, size_t len, struct err *err)
-{
-	return osmo_manifest_feed(arg, bytes, len, err);
-}
-
 static int read_manifest(const struct resolved *ref, struct checksum *sum,
 			 struct err *err)
 {
-	struct osmo_manifest *manifest = NULL;
 	struct backend *backend;
 	const char *key;
 	int r;
 
 	r = bucket_locate(ref->bucket, ref->version->manifest_uri, &backend,
 			  &key, err);
-	if (r == 0)
-		r = osmo_manifest_new(&manifest, add_entry, sum, err);
 	if (r < 0)
 		return r;
-	r = manifest_source_read(backend, key, feed, manifest, NULL, NULL, err);
-	if (r == 0)
-		r = osmo_manifest_finish(manifest, err);
-	osmo_manifest_free(manifest);
+	r = manifest_source_entries(backend, key, add_entry, sum, NULL, NULL,
+				    err);
 	return r < 0 ? err_wrap(err, "%s", ref->version->manifest_uri) : 0;
 }
 

@@ -12,7 +12,6 @@
 #include "fs/dataset/import/import_each.h"
 #include "fs/dataset/import/import_impl.h"
 #include "fs/dataset/registry/manifest_source.h"
-#include "fs/dataset/osmo/osmo_manifest.h"
 
 #define SHOWN_MAX 2048
 #define MANIFESTS_AT_ONCE 6u	/* two ranges of MANIFEST_RANGE each */
@@ -49,7 +48,6 @@ struct scan {
 	struct import_foreign *out;
 	struct buf uri;		/* the folder that was looked at last */
 	size_t folder_len;	/* ... in it; 0: none */
-	struct osmo_manifest *manifest;
 };
 
 /* Where the container's part of a URI ends; 0 for what is no URI. */
@@ -193,13 +191,6 @@ static int scan_entry(void *arg, const struct osmo_entry *e, struct err *err)
 			   e->relative_path, e->relative_path_len, err);
 }
 
-static int scan_bytes(void *arg, const void *bytes, size_t len, struct err *err)
-{
-	struct scan *scan = arg;
-
-	return osmo_manifest_feed(scan->manifest, bytes, len, err);
-}
-
 static int scan_manifest(struct scan *scan, const char *uri, struct err *err)
 {
 	struct backend *backend;
@@ -209,17 +200,9 @@ static int scan_manifest(struct scan *scan, const char *uri, struct err *err)
 	r = bucket_locate(scan->bucket, uri, &backend, &key, err);
 	if (r < 0)
 		return r;
-	r = osmo_manifest_new(&scan->manifest, scan_entry, scan, err);
-	if (r < 0)
-		return r;
 	scan->folder_len = 0;
-	r = manifest_source_read(backend, key, scan_bytes, scan, NULL, NULL,
-				 err);
-	if (r == 0)
-		r = osmo_manifest_finish(scan->manifest, err);
-	osmo_manifest_free(scan->manifest);
-	scan->manifest = NULL;
-	return r;
+	return manifest_source_entries(backend, key, scan_entry, scan, NULL,
+				       NULL, err);
 }
 
 /*

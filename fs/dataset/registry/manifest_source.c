@@ -158,3 +158,27 @@ int manifest_source_read(struct backend *b, const char *key,
 	slice_release(&slices[1]);
 	return r;
 }
+
+static int feed_manifest(void *arg, const void *bytes, size_t len,
+			 struct err *err)
+{
+	return osmo_manifest_feed(arg, bytes, len, err);
+}
+
+int manifest_source_entries(struct backend *b, const char *key,
+			    osmo_entry_fn each, void *arg,
+			    _Atomic uint64_t *done_bytes,
+			    _Atomic uint64_t *all_bytes, struct err *err)
+{
+	struct osmo_manifest *manifest = NULL;
+	int r = osmo_manifest_new(&manifest, each, arg, err);
+
+	if (r < 0)
+		return r;
+	r = manifest_source_read(b, key, feed_manifest, manifest, done_bytes,
+				 all_bytes, err);
+	if (r == 0)
+		r = osmo_manifest_finish(manifest, err);
+	osmo_manifest_free(manifest);
+	return r;
+}

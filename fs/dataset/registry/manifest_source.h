@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 #include "backends/backend.h"
+#include "fs/dataset/osmo/osmo_manifest.h"
 
 #define MANIFEST_RANGE ((size_t)4 << 20)
 #define MANIFEST_BYTES_MAX ((uint64_t)64 << 30)
@@ -27,6 +28,16 @@ int manifest_source_read(struct backend *b, const char *key,
 			 manifest_bytes_fn each, void *arg,
 			 _Atomic uint64_t *done_bytes,
 			 _Atomic uint64_t *all_bytes, struct err *err)
+	MUST_CHECK;
+
+/*
+ * The same for an OSMO manifest, to its end: each() gets its entries.  Also
+ * ERR_CORRUPT -EBADMSG, see osmo_manifest_feed().
+ */
+int manifest_source_entries(struct backend *b, const char *key,
+			    osmo_entry_fn each, void *arg,
+			    _Atomic uint64_t *done_bytes,
+			    _Atomic uint64_t *all_bytes, struct err *err)
 	MUST_CHECK;
 
 #endif

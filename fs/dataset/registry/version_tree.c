@@ -12,7 +12,6 @@
 #include "backends/base/log.h"
 #include "fs/dataset/registry/buckets_impl.h"
 #include "fs/dataset/registry/manifest_source.h"
-#include "fs/dataset/osmo/osmo_manifest.h"
 #include "fs/dataset/osmo/osmo_repair_queue.h"
 
 #define LOG "tree"
@@ -45,12 +44,6 @@ static int add_osmo_entry(void *arg, const struct osmo_entry *e,
 	return osmo_repair_queue_add(arg, e, err);
 }
 
-static int feed_manifest(void *arg, const void *bytes, size_t len,
-			 struct err *err)
-{
-	return osmo_manifest_feed(arg, bytes, len, err);
-}
-
 static int locate(void *arg, const char *uri, struct backend **backend,
 		  const char **key, struct err *err)
 {
@@ -62,7 +55,6 @@ static int read_manifest(struct bucket *b, const struct version *v,
 			 struct version_tree_progress *progress,
 			 struct err *err)
 {
-	struct osmo_manifest *manifest = NULL;
 	struct backend *backend;
 	const char *key;
 	int r;
@@ -70,16 +62,9 @@ static int read_manifest(struct bucket *b, const struct version *v,
 	r = bucket_locate(b, v->manifest_uri, &backend, &key, err);
 	if (r < 0)
 		return r;
-	r = osmo_manifest_new(&manifest, add_osmo_entry, queue, err);
-	if (r < 0)
-		return r;
-	r = manifest_source_read(backend, key, feed_manifest, manifest,
-				 &progress->done_bytes, &progress->all_bytes,
-				 err);
-	if (r == 0)
-		r = osmo_manifest_finish(manifest, err);
-	osmo_manifest_free(manifest);
-	return r;
+	return manifest_source_entries(backend, key, add_osmo_entry, queue,
+				       &progress->done_bytes,
+				       &progress->all_bytes, err);
 }
 
 /* *unchecked: entries whose repair has to wait for their store. */

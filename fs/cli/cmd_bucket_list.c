@@ -2,23 +2,12 @@
 #include <config.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fs/cli/cli.h"
 #include "fs/cli/table.h"
 
 #define BRIEF_GAP 1	/* as the document that registers buckets prints it */
-
-static int by_place_in_file(const void *a, const void *b)
-{
-	const struct settings_bucket *x = *(const struct settings_bucket *const *)a;
-	const struct settings_bucket *y = *(const struct settings_bucket *const *)b;
-
-	if (x->line != y->line)
-		return x->line < y->line ? -1 : 1;
-	return (x->column > y->column) - (x->column < y->column);
-}
 
 static void bucket_title(const struct settings *st,
 			 const struct settings_bucket *sb, struct buf *out)
@@ -33,18 +22,14 @@ static void bucket_title(const struct settings *st,
 static int print_brief(const struct settings *st, struct err *err)
 {
 	static const char *const headers[] = { "Bucket", "Location" };
-	const struct settings_bucket **order;
+	cleanup_free const struct settings_bucket **order =
+		settings_buckets_in_file_order(st);
 	cleanup_buf struct buf title = BUF_INIT;
 	struct table *t = NULL;
 	int r;
 
-	order = calloc(st->n_buckets + 1, sizeof(*order));
 	if (!order)
 		return err_nomem(err);
-	for (size_t i = 0; i < st->n_buckets; i++)
-		order[i] = &st->buckets[i];
-	qsort(order, st->n_buckets, sizeof(*order), by_place_in_file);
-
 	r = table_new(&t, headers, ARRAY_SIZE(headers), err);
 	for (size_t i = 0; r == 0 && i < st->n_buckets; i++) {
 		const char *cells[2];
@@ -57,7 +42,6 @@ static int print_brief(const struct settings *st, struct err *err)
 	if (r == 0)
 		table_print(t, BRIEF_GAP, stdout);
 	table_free(t);
-	free(order);
 	return r;
 }
 

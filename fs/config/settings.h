@@ -137,6 +137,13 @@ const struct settings_bucket *settings_bucket(const struct settings *settings,
 					      const char *name);
 
 /*
+ * The buckets as they stand in the file, n_buckets of them; NULL without
+ * memory.  The caller frees the array, not what it points to.
+ */
+const struct settings_bucket **
+settings_buckets_in_file_order(const struct settings *settings);
+
+/*
  * The dataset configuration as OSMO's own "config show DATASET" writes it: the
  * order of the file, OSMO's order of keys, secrets as ten asterisks.  Values
  * stand as written, also those of a bucket that cannot be used.

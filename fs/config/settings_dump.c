@@ -40,12 +40,26 @@ static json_t *dump_cred(const struct settings_cred *cred)
 
 static int by_place(const void *a, const void *b)
 {
-	const struct settings_bucket *x = *(struct settings_bucket *const *)a;
-	const struct settings_bucket *y = *(struct settings_bucket *const *)b;
+	const struct settings_bucket *x = *(const struct settings_bucket *const *)a;
+	const struct settings_bucket *y = *(const struct settings_bucket *const *)b;
 
 	if (x->line != y->line)
 		return x->line < y->line ? -1 : 1;
 	return (x->column > y->column) - (x->column < y->column);
+}
+
+const struct settings_bucket **
+settings_buckets_in_file_order(const struct settings *st)
+{
+	const struct settings_bucket **order;
+
+	order = calloc(st->n_buckets + 1, sizeof(*order));
+	if (!order)
+		return NULL;
+	for (size_t i = 0; i < st->n_buckets; i++)
+		order[i] = &st->buckets[i];
+	qsort(order, st->n_buckets, sizeof(*order), by_place);
+	return order;
 }
 
 static json_t *dump_bucket(const struct settings_bucket *b)
@@ -61,15 +75,11 @@ static json_t *dump_bucket(const struct settings_bucket *b)
 /* In the order of the file; NULL without memory. */
 static json_t *dump_buckets(const struct settings *st)
 {
-	cleanup_free struct settings_bucket **order =
-		calloc(st->n_buckets + 1, sizeof(*order));
+	cleanup_free const struct settings_bucket **order =
+		settings_buckets_in_file_order(st);
 	json_t *all = json_object();
 	int r = order && all ? 0 : -1;
 
-	for (size_t i = 0; r == 0 && i < st->n_buckets; i++)
-		order[i] = &st->buckets[i];
-	if (r == 0)
-		qsort(order, st->n_buckets, sizeof(*order), by_place);
 	for (size_t i = 0; r == 0 && i < st->n_buckets; i++)
 		r = json_object_set_new(all, order[i]->name,
 					dump_bucket(order[i]));

@@ -409,13 +409,13 @@ static struct yaml_node *load_by_path(struct reference *ref,
 }
 
 /* What the secret says wins over what stands beside the reference. */
-static bool merge(struct reference *ref, struct yaml_node **node,
+static void merge(struct reference *ref, struct yaml_node **node,
 		  struct yaml_node *from)
 {
 	if (from->kind != NODE_MAPPING) {
 		yaml_node_free(*node);
 		*node = from;
-		return true;
+		return;
 	}
 	for (size_t i = 0; i < from->n_items; i++) {
 		struct yaml_item *item = &from->items[i];
@@ -428,7 +428,6 @@ static bool merge(struct reference *ref, struct yaml_node **node,
 			ref->context->no_memory = true;
 	}
 	yaml_node_free(from);
-	return true;
 }
 
 static bool has_reference(const struct yaml_node *node)
@@ -452,7 +451,10 @@ static bool resolve_reference(struct settings_context *context,
 	yaml_node_remove(*node, "secret_file");
 	yaml_node_remove(*node, "secretName");
 	yaml_node_remove(*node, "secretKey");
-	return from && merge(&ref, node, from);
+	if (!from)
+		return false;
+	merge(&ref, node, from);
+	return true;
 }
 
 static bool resolve(struct settings_context *context, struct yaml_node **node,

@@ -134,6 +134,10 @@ struct settings_cred *settings_cred_read(struct settings_context *context,
 bool settings_cred_equal(const struct settings_cred *a,
 			 const struct settings_cred *b);
 
+/* How a credential writes its addressing_style. */
+#define SETTINGS_ADDRESSINGS (ADDRESSING_PATH + 1)
+extern const char *const settings_addressing_names[SETTINGS_ADDRESSINGS];
+
 /*
  * The datasetfs: section, node NULL where there is none, in two steps: its
  * secrets_dir is needed before the buckets, and its buckets after them.

@@ -198,16 +198,16 @@ static bool check_override_url(struct settings_context *context,
 	return is_good;
 }
 
+const char *const settings_addressing_names[SETTINGS_ADDRESSINGS] = {
+	[ADDRESSING_AUTO] = "auto",
+	[ADDRESSING_VIRTUAL] = "virtual",
+	[ADDRESSING_PATH] = "path",
+};
+
 static bool parse_addressing(const char *text, enum addressing *out)
 {
-	static const char *const styles[] = {
-		[ADDRESSING_AUTO] = "auto",
-		[ADDRESSING_VIRTUAL] = "virtual",
-		[ADDRESSING_PATH] = "path",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(styles); i++)
-		if (strcmp(text, styles[i]) == 0) {
+	for (size_t i = 0; i < SETTINGS_ADDRESSINGS; i++)
+		if (strcmp(text, settings_addressing_names[i]) == 0) {
 			*out = (enum addressing)i;
 			return true;
 		}

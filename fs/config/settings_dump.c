@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backends/base/encode.h"
+#include "fs/config/settings_context.h"
 
 #define SHOWN_MAX 1024
 
@@ -20,11 +21,6 @@ static json_t *text_or_null(const char *s)
 
 static json_t *dump_cred(const struct settings_cred *cred)
 {
-	static const char *const styles[] = {
-		[ADDRESSING_AUTO] = "auto", [ADDRESSING_VIRTUAL] = "virtual",
-		[ADDRESSING_PATH] = "path",
-	};
-
 	if (!cred)
 		return json_null();
 	return json_pack("{so,so,so,so,so,ss}",
@@ -33,7 +29,8 @@ static json_t *dump_cred(const struct settings_cred *cred)
 			 "override_url", text_or_null(cred->override_url),
 			 "addressing_style", text_or_null(
 				 cred->has_addressing ?
-				 styles[cred->addressing] : NULL),
+				 settings_addressing_names[cred->addressing] :
+				 NULL),
 			 "access_key_id", text_or_null(cred->access_key_id),
 			 "access_key", SETTINGS_MASK);
 }

@@ -129,22 +129,19 @@ void settings_context_problem(struct settings_context *context,
 	struct settings_problem problem = {
 		.severity = severity, .line = at.line, .column = at.column,
 	};
-	struct buf path_buf = BUF_INIT, text_buf = BUF_INIT;
-	cleanup_free char *text = NULL;
+	struct buf path_buf = BUF_INIT;
 	va_list ap;
+	int n;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0) {
-		text = NULL;
-		context->no_memory = true;
-	}
+	n = vasprintf(&problem.text, fmt, ap);
 	va_end(ap);
-	if (!text)
+	if (n < 0) {
+		context->no_memory = true;
 		return;
+	}
 	field_path_print(path, &path_buf);
-	buf_str(&text_buf, text);
 	problem.path = steal_text(context, &path_buf);
-	problem.text = steal_text(context, &text_buf);
 	if (context->bucket)
 		problem.bucket = settings_context_strdup(context,
 							 context->bucket->name);

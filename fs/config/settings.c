@@ -28,6 +28,16 @@ struct shape {
 	bool is_bare;
 };
 
+void settings_values_release(struct settings *st)
+{
+	for (size_t i = 0; i < st->n_values; i++) {
+		free(st->values[i].name);
+		free(st->values[i].value);
+		free(st->values[i].origin);
+	}
+	free(st->values);
+}
+
 void settings_free(struct settings *st)
 {
 	if (!st)
@@ -35,12 +45,7 @@ void settings_free(struct settings *st)
 	for (size_t i = 0; i < st->n_buckets; i++)
 		settings_bucket_release(&st->buckets[i]);
 	free(st->buckets);
-	for (size_t i = 0; i < st->n_values; i++) {
-		free(st->values[i].name);
-		free(st->values[i].value);
-		free(st->values[i].origin);
-	}
-	free(st->values);
+	settings_values_release(st);
 	free(st->path);
 	free(st->default_bucket);
 	free(st->default_bucket_text);

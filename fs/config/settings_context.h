@@ -54,6 +54,9 @@ void settings_context_value_from(struct settings_context *context,
 				 const struct field_path *path,
 				 const char *value, const char *origin);
 
+/* Frees them; the client's file is read into settings with nothing else. */
+void settings_values_release(struct settings *settings);
+
 /* strdup() whose failure is sticky in the context. */
 char *settings_context_strdup(struct settings_context *context, const char *s);
 

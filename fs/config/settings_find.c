@@ -122,12 +122,7 @@ static int read_client(struct settings_cred **out, const char *path,
 		settings_cred_free(*out);
 		*out = NULL;
 	}
-	for (size_t i = 0; i < st.n_values; i++) {
-		free(st.values[i].name);
-		free(st.values[i].value);
-		free(st.values[i].origin);
-	}
-	free(st.values);
+	settings_values_release(&st);
 	settings_report_release(&report);
 	return r;
 }

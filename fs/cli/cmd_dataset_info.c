@@ -23,34 +23,46 @@ static bool is_shown(const struct version *v, const struct choice *choice)
 	return choice->all || v->status == VERSION_READY;
 }
 
-/* The tags of a version, separated by ", ". */
-static void version_tags(const struct dataset *ds, const struct version *v,
-			 struct buf *out)
+static json_t *version_tags(const struct dataset *ds, const struct version *v)
 {
-	buf_clear(out);
-	buf_str(out, "");
+	json_t *list = json_array();
+
 	for (size_t i = 0; i < ds->n_tags; i++)
 		if (ds->tags[i].version == v->number)
-			buf_printf(out, "%s%s", out->len ? ", " : "",
-				   ds->tags[i].name);
+			json_array_append_new(list,
+					      cli_json_text(ds->tags[i].name));
+	return list;
 }
 
 /* The collections that hold a version. */
-static void version_collections(const struct catalog *c,
-				const struct dataset *ds,
-				const struct version *v, struct buf *out)
+static json_t *version_collections(const struct catalog *c,
+				   const struct dataset *ds,
+				   const struct version *v)
 {
-	buf_clear(out);
-	buf_str(out, "");
+	json_t *list = json_array();
+
 	for (size_t i = 0; i < c->n_datasets; i++) {
 		const struct dataset *col = &c->datasets[i];
 
 		for (size_t j = 0; j < col->n_members; j++)
 			if (col->members[j].version == v->number &&
 			    strcmp(col->members[j].dataset_id, ds->id) == 0)
-				buf_printf(out, "%s%s", out->len ? ", " : "",
-					   col->name);
+				json_array_append_new(
+					list, cli_json_text(col->name));
 	}
+	return list;
+}
+
+/* Its texts, separated by ", ". */
+static void join(struct buf *out, const json_t *list)
+{
+	json_t *text;
+	size_t i;
+
+	buf_clear(out);
+	json_array_foreach(list, i, text)
+		buf_printf(out, "%s%s", i ? ", " : "",
+			   json_string_value(text));
 }
 
 /* Labels as OSMO shows them: one "key: value" line each. */
@@ -86,13 +98,14 @@ static int print_pairs(const struct catalog *c, const struct dataset *ds,
 		const struct version *v = &ds->versions[i];
 		char number[16];
 		const char *cells[2] = { number, NULL };
+		json_t *list;
 
 		if (!is_shown(v, choice))
 			continue;
-		if (tags)
-			version_tags(ds, v, &text);
-		else
-			version_collections(c, ds, v, &text);
+		list = tags ? version_tags(ds, v) :
+			      version_collections(c, ds, v);
+		join(&text, list);
+		json_decref(list);
 		snprintf(number, sizeof(number), "%u", v->number);
 		cells[1] = text.data ? text.data : "";
 		r = table_row(t, cells, err);
@@ -194,25 +207,9 @@ static int print_text(const struct bucket *b, const struct catalog *c,
 	return r;
 }
 
-static json_t *list_of(const char *text)
-{
-	json_t *list = json_array();
-
-	while (*text) {
-		size_t len = strcspn(text, ",");
-
-		json_array_append_new(list, json_stringn(text, len));
-		text += len;
-		if (*text)
-			text += 2;	/* ", " */
-	}
-	return list;
-}
-
 static json_t *version_json(const struct catalog *c, const struct dataset *ds,
 			    const struct version *v)
 {
-	cleanup_buf struct buf text = BUF_INIT;
 	json_t *o = json_object();
 
 	json_object_set_new(o, "version", json_integer(v->number));
@@ -228,11 +225,8 @@ static json_t *version_json(const struct catalog *c, const struct dataset *ds,
 	json_object_set_new(o, "uri", v->manifest_uri ?
 			    cli_json_text(v->manifest_uri) : json_null());
 	json_object_set_new(o, "metadata", cli_json_object(v->metadata));
-	version_tags(ds, v, &text);
-	json_object_set_new(o, "tags", list_of(text.data ? text.data : ""));
-	version_collections(c, ds, v, &text);
-	json_object_set_new(o, "collections",
-			    list_of(text.data ? text.data : ""));
+	json_object_set_new(o, "tags", version_tags(ds, v));
+	json_object_set_new(o, "collections", version_collections(c, ds, v));
 	return o;
 }
 

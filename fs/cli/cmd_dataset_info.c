@@ -110,12 +110,7 @@ static int print_pairs(const struct catalog *c, const struct dataset *ds,
 		cells[1] = text.data ? text.data : "";
 		r = table_row(t, cells, err);
 	}
-	if (r == 0) {
-		putchar('\n');
-		table_print(t, TABLE_GAP, stdout);
-	}
-	table_free(t);
-	return r;
+	return table_end_section(t, r);
 }
 
 static int print_versions(const struct dataset *ds,
@@ -149,12 +144,7 @@ static int print_versions(const struct dataset *ds,
 		cells[6] = v->checksum;
 		r = table_row(t, cells, err);
 	}
-	if (r == 0) {
-		putchar('\n');
-		table_print(t, TABLE_GAP, stdout);
-	}
-	table_free(t);
-	return r;
+	return table_end_section(t, r);
 }
 
 static int print_members(const struct catalog *c, const struct dataset *col,
@@ -174,12 +164,7 @@ static int print_members(const struct catalog *c, const struct dataset *col,
 		snprintf(number, sizeof(number), "%u", m->version);
 		r = table_row(t, cells, err);
 	}
-	if (r == 0) {
-		putchar('\n');
-		table_print(t, TABLE_GAP, stdout);
-	}
-	table_free(t);
-	return r;
+	return table_end_section(t, r);
 }
 
 static int print_text(const struct bucket *b, const struct catalog *c,

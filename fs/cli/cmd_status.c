@@ -112,12 +112,7 @@ static int print_versions(const json_t *doc, struct err *err)
 		if (r == 0)
 			r = table_row(t, cells, err);
 	}
-	if (r == 0) {
-		putchar('\n');
-		table_print(t, TABLE_GAP, stdout);
-	}
-	table_free(t);
-	return r;
+	return table_end_section(t, r);
 }
 
 static void print_cache(const json_t *doc)

@@ -126,6 +126,16 @@ void table_print(const struct table *t, unsigned gap, FILE *out)
 	}
 }
 
+int table_end_section(struct table *t, int r)
+{
+	if (r == 0) {
+		putchar('\n');
+		table_print(t, TABLE_GAP, stdout);
+	}
+	table_free(t);
+	return r;
+}
+
 void size_text(char out[SIZE_TEXT_MAX], uint64_t bytes)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB",

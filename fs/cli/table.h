@@ -21,6 +21,11 @@ void table_free(struct table *table);
 int table_row(struct table *table, const char *const *cells, struct err *err)
 	MUST_CHECK;
 void table_print(const struct table *table, unsigned gap, FILE *out);
+/*
+ * After the rows of one of several tables on stdout: where r is 0, an empty
+ * line and the table; frees it and returns r.
+ */
+int table_end_section(struct table *table, int r) MUST_CHECK;
 
 /* "16.9 GiB", "0 B": one decimal from KiB on. */
 #define SIZE_TEXT_MAX 24

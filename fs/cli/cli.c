@@ -151,9 +151,12 @@ int cli_print_json(json_t *doc, const char *schema)
 
 json_t *cli_json_text(const char *s)
 {
-	json_t *text = json_string(s);
 	struct buf printable = BUF_INIT;
+	json_t *text;
 
+	if (!s)
+		return json_null();
+	text = json_string(s);
 	if (text)
 		return text;
 	encode_printable(&printable, s, strlen(s), 4096);

@@ -70,7 +70,10 @@ int cli_getopt(struct cli *cli, int argc, char **argv, const char *shorts,
 
 /* Prints and frees a JSON document, with "schema": "datasetfs.NAME/1" first. */
 int cli_print_json(json_t *doc, const char *schema);
-/* A string that may hold any byte: invalid UTF-8 becomes U+FFFD. */
+/*
+ * A string that may hold any byte, or null for NULL: what is no UTF-8 is shown
+ * escaped, as \xNN.
+ */
 json_t *cli_json_text(const char *s);
 /* A JSON object that stands in the catalog as text; {} where it is broken. */
 json_t *cli_json_object(const char *text);

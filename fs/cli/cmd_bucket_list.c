@@ -94,12 +94,10 @@ static int print_json(const struct settings *st)
 				    cli_json_text(sb->mode_text ?
 						  sb->mode_text : ""));
 		json_object_set_new(o, "default_cred", json_boolean(sb->cred));
-		json_object_set_new(o, "problem", sb->problem ?
-				    cli_json_text(sb->problem) : json_null());
+		json_object_set_new(o, "problem", cli_json_text(sb->problem));
 		json_array_append_new(list, o);
 	}
-	json_object_set_new(doc, "default", st->default_bucket ?
-			    cli_json_text(st->default_bucket) : json_null());
+	json_object_set_new(doc, "default", cli_json_text(st->default_bucket));
 	json_object_set_new(doc, "buckets", list);
 	return cli_print_json(doc, "bucket-list");
 }

@@ -205,10 +205,8 @@ static json_t *version_json(const struct catalog *c, const struct dataset *ds,
 	json_object_set_new(o, "last_used", cli_json_date(v->last_used_s));
 	json_object_set_new(o, "size", json_integer((json_int_t)v->size));
 	json_object_set_new(o, "checksum", cli_json_text(v->checksum));
-	json_object_set_new(o, "location", v->location ?
-			    cli_json_text(v->location) : json_null());
-	json_object_set_new(o, "uri", v->manifest_uri ?
-			    cli_json_text(v->manifest_uri) : json_null());
+	json_object_set_new(o, "location", cli_json_text(v->location));
+	json_object_set_new(o, "uri", cli_json_text(v->manifest_uri));
 	json_object_set_new(o, "metadata", cli_json_object(v->metadata));
 	json_object_set_new(o, "tags", version_tags(ds, v));
 	json_object_set_new(o, "collections", version_collections(c, ds, v));
@@ -244,7 +242,7 @@ static int print_json(const struct bucket *b, const struct catalog *c,
 		json_t *member = json_object();
 
 		json_object_set_new(member, "name",
-				    of ? cli_json_text(of->name) : json_null());
+				    cli_json_text(of ? of->name : NULL));
 		json_object_set_new(member, "version", json_integer(m->version));
 		json_array_append_new(list, member);
 	}

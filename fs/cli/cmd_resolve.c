@@ -116,14 +116,12 @@ static int resolve_one(struct resolution *rs, const char *text,
 		json_object_set_new(o, "reference", cli_json_text(text));
 		json_object_set_new(o, "path", cli_json_text(path));
 		if (input) {
-			json_object_set_new(o, "task", input->task ?
-					    cli_json_text(input->task) :
-					    json_null());
+			json_object_set_new(o, "task",
+					    cli_json_text(input->task));
 			json_object_set_new(o, "input",
 					    json_integer(input->index));
-			json_object_set_new(o, "regex", input->regex ?
-					    cli_json_text(input->regex) :
-					    json_null());
+			json_object_set_new(o, "regex",
+					    cli_json_text(input->regex));
 		}
 		json_array_append_new(rs->json, o);
 	} else {

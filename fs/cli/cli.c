@@ -78,6 +78,17 @@ int cli_getopt(struct cli *cli, int argc, char **argv, const char *shorts,
 	return c;
 }
 
+int cli_optional_word(const struct cli *cli, int argc, char **argv,
+		      const char **word)
+{
+	if (argc - optind > 1)
+		return cli_usage(cli, "unexpected word \"%s\"",
+				 argv[optind + 1]);
+	if (optind < argc)
+		*word = argv[optind];
+	return 0;
+}
+
 /*
  * Problems of single buckets concern whoever looks at the configuration or
  * mounts it; in front of every other command's output they are noise.

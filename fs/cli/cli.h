@@ -68,6 +68,13 @@ int cli_buckets(struct cli *cli);
 int cli_getopt(struct cli *cli, int argc, char **argv, const char *shorts,
 	       const struct option *longs);
 
+/*
+ * After the options: the one word that may follow goes to *word, which is left
+ * as it is without one.  0, or EXIT_USAGE after more of them was explained.
+ */
+int cli_optional_word(const struct cli *cli, int argc, char **argv,
+		      const char **word);
+
 /* Prints and frees a JSON document, with "schema": "datasetfs.NAME/1" first. */
 int cli_print_json(json_t *doc, const char *schema);
 /*

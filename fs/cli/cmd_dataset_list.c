@@ -120,14 +120,13 @@ int cmd_dataset_list(struct cli *cli, int argc, char **argv)
 		"Last Version", "Storage Size", "Type",
 	};
 	struct listing l = { .table = NULL };
+	const char *only = NULL;
 	struct err err = ERR_INIT;
 	int code, r = 0;
 
-	if (cli_getopt(cli, argc, argv, "", longs) != -1)
+	if (cli_getopt(cli, argc, argv, "", longs) != -1 ||
+	    cli_optional_word(cli, argc, argv, &only))
 		return EXIT_USAGE;
-	if (argc - optind > 1)
-		return cli_usage(cli, "unexpected word \"%s\"",
-				 argv[optind + 1]);
 	code = cli_buckets(cli);
 	if (code)
 		return code;
@@ -137,8 +136,7 @@ int cmd_dataset_list(struct cli *cli, int argc, char **argv)
 	else
 		r = table_new(&l.table, headers, ARRAY_SIZE(headers), &err);
 	if (r == 0)
-		r = list_all(cli, &l, optind < argc ? argv[optind] : NULL,
-			     &err);
+		r = list_all(cli, &l, only, &err);
 	if (r < 0) {
 		code = cli_fail(&err);
 		json_decref(l.json);

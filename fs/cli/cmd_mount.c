@@ -49,10 +49,9 @@ static int parse_options(struct cli *cli, struct mount_words *w, int argc,
 			return EXIT_USAGE;
 		}
 	}
-	if (argc - optind > 1)
-		return cli_usage(cli, "unexpected word \"%s\"",
-				 argv[optind + 1]);
-	w->opt.mountpoint = optind < argc ? argv[optind] : MOUNT_DEFAULT_POINT;
+	w->opt.mountpoint = MOUNT_DEFAULT_POINT;
+	if (cli_optional_word(cli, argc, argv, &w->opt.mountpoint))
+		return EXIT_USAGE;
 	w->opt.fuse_options = w->fuse_options.len ? w->fuse_options.data : NULL;
 	return 0;
 }
@@ -105,6 +104,7 @@ int cmd_unmount(struct cli *cli, int argc, char **argv)
 	static const struct option longs[] = {
 		{ "lazy", no_argument, NULL, 'l' }, { NULL, 0, NULL, 0 },
 	};
+	const char *mountpoint = MOUNT_DEFAULT_POINT;
 	struct err err = ERR_INIT;
 	bool lazy = false;
 	int c;
@@ -114,11 +114,9 @@ int cmd_unmount(struct cli *cli, int argc, char **argv)
 			return EXIT_USAGE;
 		lazy = true;
 	}
-	if (argc - optind > 1)
-		return cli_usage(cli, "unexpected word \"%s\"",
-				 argv[optind + 1]);
-	if (mount_unmount(optind < argc ? argv[optind] : MOUNT_DEFAULT_POINT,
-			  lazy, &err) < 0)
+	if (cli_optional_word(cli, argc, argv, &mountpoint))
+		return EXIT_USAGE;
+	if (mount_unmount(mountpoint, lazy, &err) < 0)
 		return cli_fail(&err);
 	return EXIT_DONE;
 }

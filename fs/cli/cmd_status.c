@@ -162,19 +162,16 @@ static int print_text(const json_t *doc, struct err *err)
 int cmd_status(struct cli *cli, int argc, char **argv)
 {
 	static const struct option longs[] = { { NULL, 0, NULL, 0 } };
+	const char *mountpoint = MOUNT_DEFAULT_POINT;
 	cleanup_buf struct buf answer = BUF_INIT;
 	struct err err = ERR_INIT;
 	json_t *doc;
 	int r;
 
-	if (cli_getopt(cli, argc, argv, "", longs) != -1)
+	if (cli_getopt(cli, argc, argv, "", longs) != -1 ||
+	    cli_optional_word(cli, argc, argv, &mountpoint))
 		return EXIT_USAGE;
-	if (argc - optind > 1)
-		return cli_usage(cli, "unexpected word \"%s\"",
-				 argv[optind + 1]);
-	if (mount_status_fetch(optind < argc ? argv[optind] :
-					       MOUNT_DEFAULT_POINT,
-			       &answer, &err) < 0)
+	if (mount_status_fetch(mountpoint, &answer, &err) < 0)
 		return cli_fail(&err);
 	doc = json_loads(answer.data, 0, NULL);
 	if (!json_is_object(doc)) {

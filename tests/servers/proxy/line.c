@@ -229,17 +229,21 @@ static enum step read_request(struct line *line)
 	return n > 0 ? STEP_AGAIN : STEP_END;
 }
 
-/* line->head holds "METHOD\nTARGET\n" and then the body. */
-static enum step read_control(struct line *line)
+/*
+ * STEP_AGAIN once the client's whole body was taken: into a buffer, or without
+ * one only counted as received.
+ */
+static enum step take_body(struct line *line, struct buf *into)
 {
-	char *method, *target, *body;
-
 	while (!line->asked.ended) {
 		size_t n = body_take(&line->asked, stream_data(&line->up),
 				     stream_len(&line->up));
 		ssize_t got;
 
-		buf_bytes(&line->head, stream_data(&line->up), n);
+		if (into)
+			buf_bytes(into, stream_data(&line->up), n);
+		else
+			line->exchange.received += n;
 		stream_consume(&line->up, n);
 		if (line->asked.ended)
 			break;
@@ -249,6 +253,17 @@ static enum step read_control(struct line *line)
 		if (got <= 0)
 			return STEP_END;
 	}
+	return STEP_AGAIN;
+}
+
+/* line->head holds "METHOD\nTARGET\n" and then the body. */
+static enum step read_control(struct line *line)
+{
+	enum step step = take_body(line, &line->head);
+	char *method, *target, *body;
+
+	if (step != STEP_AGAIN)
+		return step;
 	method = line->head.data;
 	target = strchr(method, '\n') + 1;
 	body = strchr(target, '\n') + 1;
@@ -338,21 +353,10 @@ static void answer_by_rule(struct line *line)
 
 static enum step swallow(struct line *line)
 {
-	while (!line->asked.ended) {
-		size_t n = body_take(&line->asked, stream_data(&line->up),
-				     stream_len(&line->up));
-		ssize_t got;
+	enum step step = take_body(line, NULL);
 
-		line->exchange.received += n;
-		stream_consume(&line->up, n);
-		if (line->asked.ended)
-			break;
-		got = stream_fill(&line->up, line->client.fd);
-		if (got == -EAGAIN)
-			return STEP_WAIT;
-		if (got <= 0)
-			return STEP_END;
-	}
+	if (step != STEP_AGAIN)
+		return step;
 	answer_by_rule(line);
 	line->state = LINE_FLUSH;
 	return STEP_AGAIN;

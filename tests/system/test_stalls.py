@@ -6,7 +6,6 @@ that read one cold file make the store send it once."""
 import ctypes
 import errno
 import hashlib
-import json
 import mmap
 import os
 import signal
@@ -18,6 +17,7 @@ import time
 import ds_servers
 import harness
 from harness import Mount, Tap, run
+from mount_world import fork_as
 
 STALLED = 256
 STALL_MS = 10000
@@ -224,25 +224,17 @@ class Collector:
 
 def as_user(tap, uid, test, args, name):
     """The mount of an ordinary user admits only that user: become it."""
-    there, here = os.pipe()
-    pid = os.fork()
-    if pid == 0:
+    def collect():
         collector = Collector()
         try:
-            if uid:
-                harness.demote(uid)()
             test(collector, *args)
         except BaseException as e:
             collector.ok(False, name, repr(e))
-        with os.fdopen(here, 'w') as f:
-            json.dump(collector.found, f)
-        os._exit(0)
-    os.close(here)
-    with os.fdopen(there) as f:
-        text = f.read()
-    os.waitpid(pid, 0)
-    for found in json.loads(text or f'[[false, "{name}", "it died"]]'):
-        tap.ok(*found)
+        return collector.found
+
+    is_done, found = fork_as(uid, collect)
+    for row in found if is_done else [(False, name, found)]:
+        tap.ok(*row)
 
 
 if __name__ == '__main__':

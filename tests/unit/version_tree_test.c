@@ -110,8 +110,8 @@ static int build(struct tree **out, struct err *err)
 		.name = "x.tree",
 		.label = "b/ds@7",
 	};
-	int r = version_tree_build(&bucket, &dataset, &version, &opt,
-				   &progress, out, err);
+	int r = version_tree_build(&bucket, &version, &opt, &progress,
+				   out, err);
 
 	if (r == 0)
 		cr_expect_eq(progress.done_bytes, progress.all_bytes);

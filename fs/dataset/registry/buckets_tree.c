@@ -75,8 +75,8 @@ static int tree_open_or_build(struct tree_job *job, struct tree **out,
 	err_clear(err);
 
 	memcpy(with_id.identity, job->identity, sizeof(with_id.identity));
-	r = version_tree_build(job->b, job->ds, job->v, &with_id,
-			       &job->progress, out, err);
+	r = version_tree_build(job->b, job->v, &with_id, &job->progress, out,
+			       err);
 	if (r < 0)
 		return err_wrap(err, "version %s", job->label);
 	trees_dir_trim(bs->trees_fd, bs->settings->cache_size, job->name);

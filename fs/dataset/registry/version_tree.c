@@ -148,8 +148,7 @@ static int build_legacy(struct bucket *b, const struct version *v,
 	return r < 0 ? err_wrap(err, "legacy prefix %s", location) : 0;
 }
 
-int version_tree_build(struct bucket *b, const struct dataset *ds,
-		       const struct version *v,
+int version_tree_build(struct bucket *b, const struct version *v,
 		       const struct tree_build_options *opt,
 		       struct version_tree_progress *progress,
 		       struct tree **out, struct err *err)
@@ -160,7 +159,6 @@ int version_tree_build(struct bucket *b, const struct dataset *ds,
 	uint64_t unchecked = 0;
 	int r;
 
-	(void)ds;
 	with_kind.is_listing = v->kind == VERSION_LEGACY;
 	r = tree_build_new(&build, &with_kind, err);
 	if (r < 0)

@@ -24,8 +24,7 @@ void version_tree_identity(const struct bucket *b,
  * ERR_MISSING: the manifest is not there; ERR_CORRUPT: it is damaged;
  * ERR_AUTH: it lies where the bucket may not read.
  */
-int version_tree_build(struct bucket *b, const struct dataset *ds,
-		       const struct version *v,
+int version_tree_build(struct bucket *b, const struct version *v,
 		       const struct tree_build_options *opt,
 		       struct version_tree_progress *progress,
 		       struct tree **out, struct err *err) MUST_CHECK;

@@ -56,6 +56,10 @@ void tree_info(const struct tree *t, struct tree_info *out)
 static int raw_read(struct tree *t, uint32_t index,
 		    uint8_t raw[TREE_ENTRY_SIZE], struct err *err)
 {
+	if (index >= t->file.info.n_entries)
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "tree entry %u of %u", index,
+			       t->file.info.n_entries);
 	return tree_file_read(&t->file, TREE_ENTRIES,
 			      index / TREE_ENTRIES_A_BLOCK,
 			      index % TREE_ENTRIES_A_BLOCK * TREE_ENTRY_SIZE,
@@ -146,13 +150,8 @@ int tree_entry(struct tree *t, uint32_t index, struct tree_entry *out,
 	       struct err *err)
 {
 	uint8_t raw[TREE_ENTRY_SIZE];
-	int r;
+	int r = raw_read(t, index, raw, err);
 
-	if (index >= t->file.info.n_entries)
-		return err_set(err, ERR_USAGE, EINVAL,
-			       "tree entry %u of %u", index,
-			       t->file.info.n_entries);
-	r = raw_read(t, index, raw, err);
 	return r < 0 ? r : entry_decode(t, index, raw, out, err);
 }
 
@@ -335,10 +334,6 @@ int tree_source(struct tree *t, uint32_t index, struct buf *uri,
 	uint64_t at;
 	int r;
 
-	if (index >= t->file.info.n_entries)
-		return err_set(err, ERR_USAGE, EINVAL,
-			       "tree entry %u of %u", index,
-			       t->file.info.n_entries);
 	r = raw_read(t, index, raw, err);
 	if (r < 0)
 		return r;

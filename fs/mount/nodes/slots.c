@@ -146,9 +146,9 @@ static void slot_attach(struct slots *slots, struct slot *s, struct bucket *b,
 }
 
 /* Records are written outside the lock, before the number is answered. */
-static int slots_write(struct slots *slots, enum state_kind kind,
-		       uint32_t number, const uint8_t key[STATE_KEY_SIZE],
-		       uint64_t value)
+static void slots_write(struct slots *slots, enum state_kind kind,
+			uint32_t number, const uint8_t key[STATE_KEY_SIZE],
+			uint64_t value)
 {
 	struct state_record rec = {
 		.kind = kind, .number = number, .value = value,
@@ -156,12 +156,11 @@ static int slots_write(struct slots *slots, enum state_kind kind,
 	struct err err = ERR_INIT;
 
 	if (!slots->state)
-		return 0;
+		return;
 	memcpy(rec.key, key, STATE_KEY_SIZE);
 	if (state_file_append(slots->state, &rec, &err) < 0)
 		log_warn("mount", "inode numbers will change with the next mount: error=\"%s\"",
 			 err.text);
-	return 0;
 }
 
 static int slots_limit(struct err *err)

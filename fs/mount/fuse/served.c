@@ -51,11 +51,6 @@ void served_free(struct served *served)
 	free(served);
 }
 
-static bool is_id(const struct served_entry *e, const struct blob_id *id)
-{
-	return e->id.hi == id->hi && e->id.lo == id->lo;
-}
-
 /* The entry of the pair, or the free one where it belongs. */
 static struct served_entry *served_find(struct served_entry *entries,
 					size_t cap, const struct blob_id *id,
@@ -64,7 +59,8 @@ static struct served_entry *served_find(struct served_entry *entries,
 	size_t i = id->lo & (cap - 1);
 
 	while (entries[i].nodeid &&
-	       !(is_id(&entries[i], id) && entries[i].nodeid == nodeid))
+	       !(blob_id_equal(&entries[i].id, id) &&
+		 entries[i].nodeid == nodeid))
 		i = (i + 1) & (cap - 1);
 	return &entries[i];
 }
@@ -128,11 +124,11 @@ uint64_t *served_nodes(struct served *s, const struct blob_id *id, size_t *n)
 	lock_take(&s->lock);
 	first = id->lo & (s->cap - 1);
 	for (size_t i = first; s->entries[i].nodeid; i = (i + 1) & (s->cap - 1))
-		*n += is_id(&s->entries[i], id);
+		*n += blob_id_equal(&s->entries[i].id, id);
 	if (*n)
 		nodes = malloc(*n * sizeof(*nodes));
 	for (size_t i = first; nodes && filled < *n; i = (i + 1) & (s->cap - 1))
-		if (is_id(&s->entries[i], id))
+		if (blob_id_equal(&s->entries[i].id, id))
 			nodes[filled++] = s->entries[i].nodeid;
 	lock_drop(&s->lock);
 	return nodes;

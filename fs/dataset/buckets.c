@@ -220,11 +220,6 @@ struct bucket *buckets_default(const struct buckets *bs)
 	return name ? buckets_find(bs, name) : NULL;
 }
 
-struct http_engine *buckets_engine(const struct buckets *bs)
-{
-	return bs->engine;
-}
-
 const char *bucket_name(const struct bucket *b)
 {
 	return b->settings->name;
@@ -248,11 +243,6 @@ const char *bucket_problem(const struct bucket *b)
 struct catalog_store *bucket_store(struct bucket *b)
 {
 	return b->store;
-}
-
-struct backend *bucket_backend(struct bucket *b)
-{
-	return b->backend;
 }
 
 int buckets_find_or_default(struct buckets *bs, const char *name,

@@ -48,8 +48,6 @@ size_t buckets_count(const struct buckets *buckets);
 struct bucket *buckets_at(const struct buckets *buckets, size_t i);
 /* NULL where there is none of that name. */
 struct bucket *buckets_find(const struct buckets *buckets, const char *name);
-/* For its statistics; NULL where no bucket needs the network. */
-struct http_engine *buckets_engine(const struct buckets *buckets);
 /* The default bucket, or NULL. */
 struct bucket *buckets_default(const struct buckets *buckets);
 
@@ -59,7 +57,6 @@ size_t bucket_index(const struct bucket *b);	/* in buckets_at() order */
 /* NULL: usable; else why it refuses entry. */
 const char *bucket_problem(const struct bucket *b);
 struct catalog_store *bucket_store(struct bucket *b);
-struct backend *bucket_backend(struct bucket *b);	/* of dataset_path */
 
 /* Milliseconds since the catalog was confirmed; -1: never. */
 int64_t bucket_catalog_age_ms(struct bucket *b);

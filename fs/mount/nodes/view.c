@@ -50,11 +50,6 @@ void view_free(struct view *view)
 	free(view);
 }
 
-struct bucket *view_bucket(const struct view *view)
-{
-	return view->bucket;
-}
-
 static void view_note(struct view *view, struct catalog *catalog)
 {
 	struct catalog *before;

@@ -32,8 +32,6 @@ int view_new(struct view **out, struct bucket *b, view_change_fn change,
 /* After buckets_free(): no look is under way any more. */
 void view_free(struct view *view);
 
-struct bucket *view_bucket(const struct view *view);
-
 /* bucket_catalog(), noted here on the way. */
 void view_fresh(struct view *view, bucket_catalog_fn done, void *arg);
 

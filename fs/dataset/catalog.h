@@ -75,7 +75,6 @@ struct catalog {
 	char id[DATASET_ID_MAX];	/* of format.json; "" for an empty place */
 	struct dataset *datasets;	/* by name */
 	size_t n_datasets;
-	int64_t loaded_ms;	/* clock_ms() of the last successful look */
 };
 
 struct catalog *catalog_get(struct catalog *c);

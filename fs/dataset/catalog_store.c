@@ -441,7 +441,6 @@ static int load(struct catalog_store *store, struct look *look,
 		if (look->is_changed)
 			catalog_local_save(store);
 	}
-	__atomic_store_n(&(*out)->loaded_ms, clock_ms(), __ATOMIC_RELAXED);
 	return 0;
 }
 

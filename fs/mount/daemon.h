@@ -20,7 +20,6 @@ void daemon_limits(void);
 struct daemon_link {
 	int fd;		/* to the parent; -1: none, or it was told */
 };
-#define DAEMON_LINK_INIT { .fd = -1 }
 
 /*
  * 0 in the daemon, which goes on; 1 in the parent when the daemon serves, or

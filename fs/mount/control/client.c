@@ -14,7 +14,7 @@
 #include "backends/base/io.h"
 #include "fs/mount/mount.h"
 
-/* xattr.h of the serving side says the same. */
+/* The root's, which fuse/xattr.c answers. */
 #define SOCKET_XATTR "user.datasetfs.socket"
 
 void client_socket_name(char out[CLIENT_NAME_MAX], unsigned major,

@@ -10,9 +10,6 @@
 
 #define XATTR_PREFIX "user.datasetfs."
 
-/* How status finds a daemon whose mount point somebody else made. */
-#define XATTR_SOCKET XATTR_PREFIX "socket"
-
 void xattr_get(fuse_req_t req, uint64_t nodeid, const char *name, size_t size);
 
 /* A URI without its user part, query and fragment, appended. */

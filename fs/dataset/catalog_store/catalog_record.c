@@ -2,7 +2,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 
 #include "backends/base/clock.h"

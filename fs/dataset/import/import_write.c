@@ -6,7 +6,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <string.h>
 
 #include "backends/base/clock.h"
 #include "fs/dataset/import/import_each.h"

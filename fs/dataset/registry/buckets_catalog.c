@@ -10,7 +10,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <string.h>
 
 #include "backends/base/clock.h"
 #include "backends/base/log.h"

@@ -4,7 +4,6 @@
 #include "fs/mount/fuse/reply.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* What says the same whatever was asked. */
 static int errno_common(int code)

@@ -123,6 +123,16 @@ static void extent_free(struct cache *cache, struct extent *e)
 	free(e);
 }
 
+static void free_list(struct cache *cache, struct extent *list)
+{
+	while (list) {
+		struct extent *next = list->hash_next;
+
+		extent_free(cache, list);
+		list = next;
+	}
+}
+
 static void blob_unuse_locked(struct cache *cache, struct cache_blob *blob)
 	REQUIRES(&cache->lock)
 {
@@ -288,12 +298,7 @@ void cache_unpin(struct cache *cache, struct extent *const *extents, int n)
 		dead = e;
 	}
 	lock_drop(&cache->lock);
-	while (dead) {
-		struct extent *next = dead->hash_next;
-
-		extent_free(cache, dead);
-		dead = next;
-	}
+	free_list(cache, dead);
 }
 
 uint64_t cache_held_until(struct cache *cache, const struct blob_id *id,
@@ -307,16 +312,6 @@ uint64_t cache_held_until(struct cache *cache, const struct blob_id *id,
 	end = e ? e->offset + e->len : 0;
 	lock_drop(&cache->lock);
 	return end;
-}
-
-static void free_list(struct cache *cache, struct extent *list)
-{
-	while (list) {
-		struct extent *next = list->hash_next;
-
-		extent_free(cache, list);
-		list = next;
-	}
 }
 
 /* Unlinks unpinned extents worth n bytes. */

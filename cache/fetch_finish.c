@@ -217,7 +217,6 @@ static int admit(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock)
 			 fetch->pins);
 	if (r < 0)
 		return err_nomem(&fetch->err);
-	fetch->is_admitted = true;
 	fetch->is_over = !is_charged;
 	fetch->n_pins = r;
 	return 0;

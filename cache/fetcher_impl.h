@@ -171,8 +171,7 @@ struct fetch {
 	int r;
 	struct err err;
 	char etag[BACKEND_ETAG_MAX];
-	bool is_admitted;	/* its bytes are the cache's */
-	bool is_over;		/* ... beyond the budget */
+	bool is_over;		/* its bytes are cached beyond the budget */
 	int n_pins;
 	struct extent *pins[FETCH_PINS_MAX];
 	int n_jobs;

@@ -120,6 +120,25 @@ static int try_error(int r, struct err *err)
 }
 
 /*
+ * The waiter's end: with the n extents that it has pinned or, n < 0, with r
+ * and err.  Under the lock, which is dropped for the callback.
+ */
+static void waiter_end(struct fetcher *f, struct fetch_waiter *w,
+		       struct extent *const *pins, int n, int r,
+		       const struct err *err) REQUIRES(&f->lock)
+{
+	waiter_remove(f, w);
+	if (n < 0)
+		state_put(f, w->state);
+	lock_drop(&f->lock);
+	if (n > 0)
+		waiter_answer(f, w, pins, n);
+	else
+		waiter_fail(w, read_errno(r), err);
+	lock_take(&f->lock);
+}
+
+/*
  * Whoever waited looks again: answered, parked anew (here too, while the fetch
  * is listed: therefore each once), or out of luck.
  */
@@ -135,18 +154,10 @@ static void waiters_try(struct fetcher *f, struct fetch *fetch)
 	while (n_waiters-- && (w = next_waiter(fetch))) {
 		struct err err = ERR_INIT;
 		int n = fetch_try(f, w, pins);
+		int r = n < 0 ? try_error(n, &err) : 0;
 
-		if (n == 0)
-			continue;
-		waiter_remove(f, w);
-		if (n < 0)
-			state_put(f, w->state);
-		lock_drop(&f->lock);
-		if (n > 0)
-			waiter_answer(f, w, pins, n);
-		else
-			waiter_fail(w, read_errno(try_error(n, &err)), &err);
-		lock_take(&f->lock);
+		if (n != 0)
+			waiter_end(f, w, pins, n, r, &err);
 	}
 	lock_drop(&f->lock);
 }
@@ -165,17 +176,8 @@ static void waiters_fail(struct fetcher *f, struct fetch *fetch)
 		if (fetch->err.class == ERR_RETRY &&
 		    w->deadline_ms > fetch->deadline_ms + BACKEND_GRACE_MS)
 			n = fetch_try(f, w, pins);
-		if (n == 0)
-			continue;
-		waiter_remove(f, w);
-		if (n < 0)
-			state_put(f, w->state);
-		lock_drop(&f->lock);
-		if (n > 0)
-			waiter_answer(f, w, pins, n);
-		else
-			waiter_fail(w, read_errno(fetch->r), &fetch->err);
-		lock_take(&f->lock);
+		if (n != 0)
+			waiter_end(f, w, pins, n, fetch->r, &fetch->err);
 	}
 	lock_drop(&f->lock);
 }

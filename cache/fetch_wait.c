@@ -144,19 +144,25 @@ void waiter_unpark(struct fetch_waiter *w)
 	w->prev = w->next = NULL;
 }
 
+void waiter_leave(struct fetcher *f, struct fetch_waiter *w)
+{
+	struct fetch *fetch = w->fetch;
+
+	waiter_unpark(w);
+	if (fetch && fetch->is_queued && !fetch->waiters)
+		fetch_abandon(f, fetch);
+}
+
 /* The first one whose time is up, out of the tables; NULL: none. */
 static struct fetch_waiter *take_late(struct fetcher *f, int64_t now)
 	REQUIRES(&f->lock)
 {
 	struct fetch_waiter *w = f->n_heap ? f->heap[0] : NULL;
-	struct fetch *fetch;
 
 	if (!w || w->deadline_ms > now)
 		return NULL;
-	fetch = w->fetch;
+	waiter_leave(f, w);
 	waiter_remove(f, w);
-	if (fetch && fetch->is_queued && !fetch->waiters)
-		fetch_abandon(f, fetch);
 	state_put(f, w->state);
 	return w;
 }

@@ -165,11 +165,7 @@ static int begin(struct fetcher *f, struct fetch_waiter *w,
 	if (r >= 0 && !w->state->is_whole)
 		fetch_note(f, w->state, w->offset, w->len, r > 0);
 	if (r == 0 && !waiter_add(f, w)) {
-		struct fetch *fetch = w->fetch;
-
-		waiter_unpark(w);
-		if (fetch->is_queued && !fetch->waiters)
-			fetch_abandon(f, fetch);
+		waiter_leave(f, w);
 		r = -ENOMEM;
 	}
 	if (r < 0)
@@ -267,11 +263,8 @@ void fetcher_cancel(struct fetcher *f, void *arg)
 	lock_take(&f->lock);
 	w = waiter_find(f, arg);
 	if (w) {
-		struct fetch *fetch = w->fetch;
-
+		waiter_leave(f, w);
 		waiter_remove(f, w);
-		if (fetch && fetch->is_queued && !fetch->waiters)
-			fetch_abandon(f, fetch);
 		state_put(f, w->state);
 	}
 	lock_drop(&f->lock);

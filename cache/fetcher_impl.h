@@ -269,6 +269,9 @@ struct fetch_waiter *waiter_find(struct fetcher *f, const void *arg)
 	REQUIRES(&f->lock);
 void waiter_park(struct fetch_waiter *w, struct fetch *fetch);
 void waiter_unpark(struct fetch_waiter *w);
+/* Unparks it for good: what was queued for it alone is not asked for. */
+void waiter_leave(struct fetcher *f, struct fetch_waiter *w)
+	REQUIRES(&f->lock);
 
 /* --- fetch_plan.c: which ranges --- */
 

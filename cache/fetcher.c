@@ -187,6 +187,15 @@ static bool is_possible(const struct blob *blob)
 					 blob->parts == parts;
 }
 
+/* 0, or what refuse() has a text for. */
+static int check_read(const struct blob *blob, uint64_t offset, size_t len)
+{
+	if (!len || len > FETCHER_READ_MAX || len > blob->size ||
+	    offset > blob->size - len)
+		return -EINVAL;
+	return is_possible(blob) ? 0 : -EPROTO;
+}
+
 /* A small blob that is cached was checked: that is all there is to know. */
 static bool read_whole(struct fetcher *f, const struct blob_id *id,
 		       uint64_t offset, size_t len, fetch_done_fn done,
@@ -212,22 +221,18 @@ void fetcher_read(struct fetcher *f, const struct blob *blob, uint64_t offset,
 	struct extent *pins[FETCH_PINS_MAX];
 	struct err err = ERR_INIT;
 	struct blob_id id;
-	int r = -ENOMEM;
+	int r = check_read(blob, offset, len);
 
 	if (waiter)
 		*waiter = NULL;
-	if (!len || len > FETCHER_READ_MAX || len > blob->size ||
-	    offset > blob->size - len)
-		r = -EINVAL;
-	else if (!is_possible(blob))
-		r = -EPROTO;
-	else
+	if (r == 0) {
 		blob_identify(&id, blob);
-	if (r == -ENOMEM && blob->size <= FETCHER_WHOLE_MAX &&
-	    read_whole(f, &id, offset, len, done, arg))
-		return;
-	if (r == -ENOMEM)
+		if (blob->size <= FETCHER_WHOLE_MAX &&
+		    read_whole(f, &id, offset, len, done, arg))
+			return;
 		w = waiter_new(offset, len, deadline_ms, done, arg);
+		r = w ? 0 : -ENOMEM;
+	}
 	if (w) {
 		lock_take(&f->lock);
 		r = begin(f, w, &id, blob, pins);

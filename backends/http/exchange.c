@@ -115,17 +115,15 @@ static int64_t retry_after_ms(const struct http_response *rs)
 		       EXCHANGE_RETRY_AFTER_MAX_MS;
 }
 
-/* False: the deadline comes first, and the exchange is over. */
-static bool retry_in(struct exchange *ex, int64_t delay_ms)
+/* Or, where the deadline comes first, ends the exchange. */
+static void retry_in(struct exchange *ex, int64_t delay_ms)
 {
 	int64_t now_ms = clock_ms();
 
-	if (ex->deadline_ms - now_ms <= delay_ms) {
+	if (ex->deadline_ms - now_ms <= delay_ms)
 		finish(ex, ex->out, &ex->err);
-		return false;
-	}
-	http_engine_after(ex->engine, now_ms + delay_ms, attempt, ex);
-	return true;
+	else
+		http_engine_after(ex->engine, now_ms + delay_ms, attempt, ex);
 }
 
 /* Whoever waits should see why before the deadline. */
@@ -154,7 +152,7 @@ static void retry(struct exchange *ex, const struct http_response *rs)
 		ex->price = 0;
 		delay_ms = 0;
 	}
-	(void)retry_in(ex, delay_ms > least_ms ? delay_ms : least_ms);
+	retry_in(ex, delay_ms > least_ms ? delay_ms : least_ms);
 }
 
 static void answered(struct exchange *ex, int r, struct http_response *rs,
@@ -179,7 +177,7 @@ static void answered(struct exchange *ex, int r, struct http_response *rs,
 	if (verdict == EXCHANGE_AGAIN) {
 		ex->price = 0;
 		if (ex->n_again++ < EXCHANGE_AGAIN_MAX)
-			(void)retry_in(ex, 0);
+			retry_in(ex, 0);
 		else
 			finish(ex, out, err);
 		return;
@@ -222,7 +220,7 @@ static void attempt(void *arg)
 		return;
 	}
 	if (ex->price > 0 && !take_tokens(ex->engine, ex->price)) {
-		(void)retry_in(ex, 1 + random_below(EXCHANGE_TOKEN_WAIT_MS));
+		retry_in(ex, 1 + random_below(EXCHANGE_TOKEN_WAIT_MS));
 		return;
 	}
 	ex->paid = ex->price;

@@ -67,6 +67,7 @@ struct s3_call {
 	char sha256[65];	/* of the body; "" until needed */
 
 	/* How the latest attempt was sent. */
+	unsigned attempt;	/* from 0 */
 	char region[S3_REGION_SIZE];
 	bool is_signed;
 	bool is_list_v1;
@@ -74,7 +75,6 @@ struct s3_call {
 	uint64_t cred_generation;
 
 	bool is_region_done, is_clock_done, is_cred_done, is_region_asked;
-	unsigned n_attempts;
 	unsigned n_malformed;
 
 	/* A range that broke goes on behind its last byte. */

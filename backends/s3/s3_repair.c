@@ -246,7 +246,7 @@ static bool expected_etag(const struct backend_op *op,
 static bool may_be_completed(struct s3_call *call, const char *code)
 {
 	return call->op->kind == BACKEND_OP_MULTIPART_COMPLETE &&
-	       !strcmp(code, "NoSuchUpload") && call->n_attempts > 1;
+	       !strcmp(code, "NoSuchUpload") && call->attempt > 0;
 }
 
 enum exchange_verdict s3_completed(struct s3_call *call,

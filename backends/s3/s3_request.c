@@ -416,8 +416,7 @@ int s3_prepare(void *ctx, unsigned attempt, struct http_request *rq,
 	struct sigv4_signed sig = { .target = BUF_INIT };
 	int r;
 
-	(void)attempt;
-	call->n_attempts++;
+	call->attempt = attempt;
 	lock_take(&call->sb->lock);
 	memcpy(call->region, call->sb->region, sizeof(call->region));
 	lock_drop(&call->sb->lock);

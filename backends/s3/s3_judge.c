@@ -19,6 +19,14 @@ static bool header(const struct http_response *rs, const char *name,
 	return http_response_header(rs, name, value, HEADER_MAX);
 }
 
+static bool content_length(const struct http_response *rs, uint64_t *len)
+{
+	char value[HEADER_MAX];
+
+	return header(rs, "content-length", value) &&
+	       s3_parse_length(len, value);
+}
+
 static void take_info(struct object_info *info, const struct http_response *rs)
 {
 	char value[HEADER_MAX];
@@ -108,11 +116,9 @@ static int check_whole_head(const struct s3_call *call,
 			    struct err *err)
 {
 	const struct backend_op *op = call->op;
-	char value[HEADER_MAX];
 	int r;
 
-	if (header(rs, "content-length", value) &&
-	    s3_parse_length(total, value)) {
+	if (content_length(rs, total)) {
 		r = check_size(op, *total, err);
 		if (r < 0)
 			return r;
@@ -197,15 +203,11 @@ static void keep_piece(struct s3_call *call, const struct http_response *rs)
 static bool is_over_limit(const struct s3_call *call,
 			  const struct http_response *rs)
 {
-	char value[HEADER_MAX];
 	uint64_t len;
 
 	if (call->op->kind != BACKEND_OP_GET_ALL || rs->status != 200)
 		return false;
-	if (!header(rs, "content-length", value) ||
-	    !s3_parse_length(&len, value))
-		return true;
-	return len > call->op->limit;
+	return !content_length(rs, &len) || len > call->op->limit;
 }
 
 static enum exchange_verdict judge_bad_body(struct s3_call *call, int r,
@@ -251,12 +253,9 @@ static enum exchange_verdict judge_head(struct s3_call *call,
 					struct http_response *rs, int *out)
 {
 	struct object_info *info = &call->op->info;
-	char value[HEADER_MAX];
 
 	take_info(info, rs);
-	info->size = BACKEND_SIZE_UNKNOWN;
-	if (header(rs, "content-length", value) &&
-	    !s3_parse_length(&info->size, value))
+	if (!content_length(rs, &info->size))
 		info->size = BACKEND_SIZE_UNKNOWN;
 	return end(out, 0);
 }

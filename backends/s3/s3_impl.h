@@ -150,7 +150,7 @@ bool s3_parse_date(int64_t *s, const char *text);
 bool s3_parse_content_range(uint64_t *first, uint64_t *last, uint64_t *total,
 			    const char *text);
 
-/* A Content-Length, below 2^63. */
+/* A Content-Length or a list's Size, below 2^63. */
 bool s3_parse_length(uint64_t *out, const char *text);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "backends/base/clock.h"
 #include "backends/base/encode.h"
+#include "backends/s3/s3_impl.h"
 
 #define PATH_MAX_BYTES 256
 
@@ -209,27 +210,6 @@ void s3_etag_take(char etag[BACKEND_ETAG_MAX], const char *text)
 	etag[len] = '\0';
 }
 
-static int parse_size(uint64_t *out, const char *text, struct err *err)
-{
-	uint64_t value = 0;
-
-	if (!*text)
-		goto bad;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			goto bad;
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*text - '0'),
-					   &value) ||
-		    value > INT64_MAX)
-			goto bad;
-	}
-	*out = value;
-	return 0;
-bad:
-	return err_set(err, ERR_CORRUPT, EBADMSG, "XML: a size that is none");
-}
-
 /* A list's entry while its elements are read. */
 struct list_parse {
 	struct s3_list *list;
@@ -291,8 +271,9 @@ static int list_field(struct list_parse *lp, const char *name,
 
 	if (!strcmp(name, "Key"))
 		return set_string(&lp->entry.key, text, err);
-	if (!strcmp(name, "Size"))
-		return parse_size(&info->size, text, err);
+	if (!strcmp(name, "Size") && !s3_parse_length(&info->size, text))
+		return err_set(err, ERR_CORRUPT, EBADMSG,
+			       "XML: a size that is none");
 	if (!strcmp(name, "ETag"))
 		s3_etag_take(info->etag, text);
 	else if (!strcmp(name, "LastModified") &&

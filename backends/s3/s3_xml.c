@@ -14,15 +14,16 @@
 struct document;
 
 /* path: element names below the root, "Contents/Key"; "" is the root. */
-typedef int (*element_fn)(struct document *doc, const char *path,
-			  const char *text, struct err *err);
+typedef void (*start_fn)(struct document *doc, const char *path);
+typedef int (*end_fn)(struct document *doc, const char *path, const char *text,
+		      struct err *err);
 
 /* One parse: where it is, and what the caller wants of it. */
 struct document {
 	XML_Parser parser;
 	const char *root;	/* the expected root element */
-	element_fn on_end;
-	element_fn on_start;	/* NULL: not interested; text is NULL */
+	start_fn on_start;	/* NULL: not interested */
+	end_fn on_end;		/* not called inside <Error> */
 	void *arg;
 	struct s3_error *error;
 
@@ -106,11 +107,8 @@ static void XMLCALL on_start(void *arg, const XML_Char *full,
 	}
 	(void)snprintf(doc->path + len, sizeof(doc->path) - len, "%s%s",
 		       len ? "/" : "", name);
-	if (doc->on_start && !doc->is_error && doc->r == 0) {
-		doc->r = doc->on_start(doc, doc->path, NULL, doc->err);
-		if (doc->r < 0)
-			(void)XML_StopParser(doc->parser, XML_FALSE);
-	}
+	if (doc->on_start && !doc->is_error && doc->r == 0)
+		doc->on_start(doc, doc->path);
 }
 
 static void XMLCALL on_text(void *arg, const XML_Char *s, int len)
@@ -248,20 +246,16 @@ static int set_string(char **to, const char *text, struct err *err)
 	return *to ? 0 : err_nomem(err);
 }
 
-static int list_start(struct document *doc, const char *path, const char *text,
-		      struct err *err)
+static void list_start(struct document *doc, const char *path)
 {
 	struct list_parse *lp = doc->arg;
 
-	(void)text;
-	(void)err;
 	if (!strcmp(path, "Contents") || !strcmp(path, "CommonPrefixes")) {
 		free(lp->entry.key);
 		memset(&lp->entry, 0, sizeof(lp->entry));
 		lp->entry.is_prefix = path[1] == 'o' && path[3] == 'm';
 		lp->entry.info.size = BACKEND_SIZE_UNKNOWN;
 	}
-	return 0;
 }
 
 static int list_field(struct list_parse *lp, const char *name,
@@ -462,21 +456,10 @@ int s3_xml_complete(struct s3_error *error, char etag[BACKEND_ETAG_MAX],
 	return parse(&doc, p, len, err);
 }
 
-static int ignore_end(struct document *doc, const char *path, const char *text,
-		      struct err *err)
-{
-	(void)doc;
-	(void)path;
-	(void)text;
-	(void)err;
-	return 0;
-}
-
 void s3_xml_error(struct s3_error *error, const void *xml, size_t len)
 {
 	struct document doc = {
 		.root = "Error",
-		.on_end = ignore_end,
 		.error = error,
 	};
 	struct err err = ERR_INIT;

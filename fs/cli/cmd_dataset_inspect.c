@@ -56,6 +56,7 @@ static int show_json(struct inspection *in, const struct tree_entry *e,
 	return 0;
 }
 
+/* As JSON or as a line of text; in a tree a file is a tree_line(). */
 static int show_file(struct inspection *in, const struct tree_entry *e,
 		     struct err *err)
 {
@@ -63,15 +64,10 @@ static int show_file(struct inspection *in, const struct tree_entry *e,
 
 	if (in->format == FORMAT_JSON)
 		return show_json(in, e, err);
-	if (in->format == FORMAT_TREE)
-		encode_printable(&shown, e->name, e->name_len, PATH_SHOWN_MAX);
-	else
-		encode_printable(&shown, in->path.data, in->path.len,
-				 PATH_SHOWN_MAX);
+	encode_printable(&shown, in->path.data, in->path.len, PATH_SHOWN_MAX);
 	if (buf_failed(&shown))
 		return err_nomem(err);
-	if (in->format == FORMAT_TEXT)
-		printf("%12" PRIu64 "  %s\n", e->size, shown.data);
+	printf("%12" PRIu64 "  %s\n", e->size, shown.data);
 	return 0;
 }
 

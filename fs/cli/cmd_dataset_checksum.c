@@ -117,17 +117,14 @@ static int check_one(struct cli *cli, const char *text, json_t *list)
 int cmd_dataset_checksum(struct cli *cli, int argc, char **argv)
 {
 	static const struct option longs[] = { { NULL, 0, NULL, 0 } };
-	json_t *list = cli->json ? json_array() : NULL;
+	json_t *list;
 	int worst = EXIT_DONE;
 
-	if (cli_getopt(cli, argc, argv, "", longs) != -1) {
-		json_decref(list);
+	if (cli_getopt(cli, argc, argv, "", longs) != -1)
 		return EXIT_USAGE;
-	}
-	if (optind == argc) {
-		json_decref(list);
+	if (optind == argc)
 		return cli_usage(cli, "a dataset is needed");
-	}
+	list = cli->json ? json_array() : NULL;
 	for (int i = optind; i < argc; i++) {
 		int code = check_one(cli, argv[i], list);
 

@@ -8,7 +8,6 @@
 
 #include "backends/base/encode.h"
 #include "fs/cli/cli.h"
-#include "fs/dataset/reference.h"
 
 #define COUNT_DEFAULT 1000	/* as OSMO */
 #define PATH_SHOWN_MAX 8192

@@ -124,11 +124,6 @@ def write_manifest(path, uri, dataset_id, files):
         f.write('\n]')
 
 
-def import_and_mount(b, config, source, options=None, env=None):
-    harness.run('-c', config, 'dataset', 'import', 'osmo', 'bench', source, check=True, env=env)
-    return harness.Mount(config, b.dir('mnt'), b.top + '/mount.log', options=options, env=env)
-
-
 # -- metadata ---------------------------------------------------------------
 
 CASES = [('find', 'find {} -name "*7.jpg"'), ('find -size', 'find {} -type f -size +1G'), ('ls -lR', 'ls -lR {}')]

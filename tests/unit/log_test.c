@@ -3,7 +3,6 @@
 #include "backends/base/log.h"
 #include "backends/base/clock.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <criterion/criterion.h>
 

@@ -2,7 +2,6 @@
 #include <config.h>
 #include "fs/dataset/osmo/osmo_etag.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <criterion/criterion.h>
 #include "fs/dataset/osmo/osmo_checksum.h"

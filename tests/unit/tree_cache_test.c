@@ -2,7 +2,6 @@
 #include <config.h>
 #include "fs/dataset/tree/tree_cache.h"
 
-#include <string.h>
 #include <criterion/criterion.h>
 #include "fs/dataset/tree/tree_format.h"
 

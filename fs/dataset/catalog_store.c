@@ -157,8 +157,9 @@ static int look_add_due(struct look *look, size_t i, struct err *err)
 }
 
 /*
- * Merges the listing with what is known.  From here on the store's own table
- * is empty until look_finish() gives it the new one, whatever happens.
+ * Merges the listing, which is sorted, with what is known.  From here on the
+ * store's own table is empty until look_run() gives it the new one, whatever
+ * happens.
  */
 static int look_merge(struct look *look, struct err *err)
 {
@@ -167,7 +168,6 @@ static int look_merge(struct look *look, struct err *err)
 	int r = 0;
 
 	memset(&look->store->records, 0, sizeof(before));
-	records_sort(&look->listed);
 	n_listed = look->listed.n;
 	look->due = calloc(n_listed + 1, sizeof(*look->due));
 	look->keys = calloc(n_listed + 1, sizeof(*look->keys));

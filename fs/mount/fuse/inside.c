@@ -93,17 +93,10 @@ static int parent_of(struct tree_call *call, const struct slot_ref *ref,
 		     const struct tree_entry *dir, uint64_t *nodeid,
 		     struct err *err)
 {
-	struct upper_entry bucket;
-	int r = 0;
-
-	if (dir->index != TREE_ROOT) {
-		*nodeid = nodeid_make(ref->slot, dir->parent);
-		return 0;
-	}
-	r = upper_bind_bucket(call->fs, ref->bucket, &bucket, err);
-	if (r == 0)
-		*nodeid = bucket.nodeid;
-	return r;
+	if (dir->index == TREE_ROOT)
+		return upper_bucket_nodeid(call->fs, ref->bucket, nodeid, err);
+	*nodeid = nodeid_make(ref->slot, dir->parent);
+	return 0;
 }
 
 /* 1: go on, 0: the reply is full, -errno. */

@@ -196,20 +196,20 @@ static void changed_entry(struct fs *fs, uint64_t bucket,
 void invalidate_changed(struct fs *fs, struct bucket *b,
 			struct catalog *before, struct catalog *now)
 {
-	struct upper_entry bucket;
 	struct listing *listing;
 	struct err err = ERR_INIT;
+	uint64_t bucket;
 
 	if (!fs->invalidate)
 		return;
-	if (upper_bind_bucket(fs, b, &bucket, &err) < 0 ||
+	if (upper_bucket_nodeid(fs, b, &bucket, &err) < 0 ||
 	    listing_new(&listing, before, &err) < 0) {
 		log_warn("mount", "changes are seen late: bucket=%s error=\"%s\"",
 			 bucket_name(b), err.text);
 		return;
 	}
 	for (uint32_t i = 0; i < listing->n; i++)
-		changed_entry(fs, bucket.nodeid, &listing->entries[i], now);
+		changed_entry(fs, bucket, &listing->entries[i], now);
 	listing_put(listing);
-	invalidate_node(fs->invalidate, bucket.nodeid);
+	invalidate_node(fs->invalidate, bucket);
 }

@@ -47,6 +47,9 @@ struct upper_entry {
 	uint64_t nodeid;
 	struct stat attr;
 };
+/* Its number alone: the attributes cost a look at all of its datasets. */
+int upper_bucket_nodeid(struct fs *fs, struct bucket *b, uint64_t *nodeid,
+			struct err *err) MUST_CHECK;
 int upper_bind_bucket(struct fs *fs, struct bucket *b, struct upper_entry *out,
 		      struct err *err) MUST_CHECK;
 /* An entry of a bucket's directory. */

@@ -12,21 +12,29 @@
 
 #include "fs/mount/fuse/attr.h"
 
-int upper_bind_bucket(struct fs *fs, struct bucket *b, struct upper_entry *out,
-		      struct err *err)
+int upper_bucket_nodeid(struct fs *fs, struct bucket *b, uint64_t *nodeid,
+			struct err *err)
 {
 	const struct name_node node = {
 		.kind = NAME_BUCKET, .bucket = b, .dataset_id = "", .text = "",
 	};
-	struct catalog *known;
 	uint32_t index;
-	int r;
+	int r = names_bind(fs->names, &node, &index, err);
 
-	r = names_bind(fs->names, &node, &index, err);
+	if (r == 0)
+		*nodeid = nodeid_make(NODEID_SLOT_NAMES, index);
+	return r;
+}
+
+int upper_bind_bucket(struct fs *fs, struct bucket *b, struct upper_entry *out,
+		      struct err *err)
+{
+	struct catalog *known;
+	int r = upper_bucket_nodeid(fs, b, &out->nodeid, err);
+
 	if (r < 0)
 		return r;
 	known = view_known(fs_view(fs, b));
-	out->nodeid = nodeid_make(NODEID_SLOT_NAMES, index);
 	attr_bucket(fs, out->nodeid, b, known, &out->attr);
 	if (known)
 		catalog_put(known);

@@ -115,9 +115,9 @@ static void readdir_listing(struct upper_call *call, const struct listing *l)
 {
 	const struct dataset *coll = NULL;
 	uint32_t at = (uint32_t)call->off, n = l->n;
-	struct upper_entry bucket;
 	struct dirents d;
 	struct err err = ERR_INIT;
+	uint64_t bucket;
 	int more = 1;
 
 	if (call->node->kind == NAME_COLLECTION) {
@@ -129,13 +129,14 @@ static void readdir_listing(struct upper_call *call, const struct listing *l)
 		}
 		n = (uint32_t)coll->n_members;
 	}
-	if (upper_bind_bucket(call->fs, call->node->bucket, &bucket, &err) < 0) {
+	if (upper_bucket_nodeid(call->fs, call->node->bucket, &bucket,
+				&err) < 0) {
 		reply_failure(call->parked.req, REPLY_NAME, -err.code, &err);
 		return;
 	}
 	if (!dirents_init(&d, call->parked.req, call->size, call->plus))
 		return;
-	if (!add_dots(&d, call->nodeid, coll ? bucket.nodeid : NODEID_ROOT,
+	if (!add_dots(&d, call->nodeid, coll ? bucket : NODEID_ROOT,
 		      l->generation, &at)) {
 		dirents_reply(&d);
 		return;

@@ -45,11 +45,6 @@ int import_version_bytes(struct buf *out, const struct import_dataset *ds,
 	return catalog_write_version(out, ds->id, &record, err);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 static void say(struct buf *what, const char *text)
 {
 	if (!what)
@@ -62,7 +57,7 @@ static void say(struct buf *what, const char *text)
 static int set_text(char **to, const char *from, struct buf *what,
 		    const char *label, struct err *err)
 {
-	if (same_text(*to, from))
+	if (import_same_text(*to, from))
 		return 0;
 	say(what, label);
 	free(*to);

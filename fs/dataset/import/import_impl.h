@@ -5,6 +5,7 @@
 #ifndef DATASETFS_DATASET_IMPORT_IMPL_H
 #define DATASETFS_DATASET_IMPORT_IMPL_H
 
+#include <string.h>
 #include "fs/dataset/catalog_store/catalog_record.h"
 #include "fs/dataset/import/import.h"
 
@@ -62,6 +63,12 @@ int import_head(struct buf *out, const struct plan *plan, const char *name,
 int import_version_bytes(struct buf *out, const struct import_dataset *ds,
 			 const struct import_version *v, struct err *err)
 	MUST_CHECK;
+
+/* No text is the empty one. */
+static inline bool import_same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
 
 /* When a request that begins now has to have ended. */
 int64_t import_deadline(const struct import *im);

@@ -9,11 +9,6 @@
 
 #include "fs/dataset/import/import_impl.h"
 
-static bool same_text(const char *a, const char *b)
-{
-	return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 static const char *head_bytes(const struct import *im, const char *id,
 			      size_t *len)
 {
@@ -127,11 +122,11 @@ static const char *content_differs(const struct version *here,
 	if (here->kind != kind)
 		return "its kind";
 	if (kind == VERSION_LEGACY)
-		return same_text(here->location, v->uri) ? NULL :
-							   "its location";
-	if (!same_text(here->manifest_uri, v->uri))
+		return import_same_text(here->location, v->uri) ?
+		       NULL : "its location";
+	if (!import_same_text(here->manifest_uri, v->uri))
 		return "its manifest";
-	if (!same_text(here->checksum, v->checksum))
+	if (!import_same_text(here->checksum, v->checksum))
 		return "its checksum";
 	return here->size == v->size ? NULL : "its size";
 }
@@ -158,8 +153,9 @@ static int plan_known(struct import *im, struct plan *plan,
 		return refuse(im, plan, v->number, err, why);
 	}
 	pv->has_record = true;
-	pv->differs_metadata = !same_text(here.metadata,
-					  v->metadata ? v->metadata : "{}");
+	pv->differs_metadata =
+		!import_same_text(here.metadata,
+				  v->metadata ? v->metadata : "{}");
 	return import_report_add(im->report, IMPORT_UNCHANGED, plan->ds,
 				 v->number, err, "%s", "");
 }
@@ -231,7 +227,7 @@ static bool has_twin(const struct import *im, size_t i)
 	for (size_t at = i; at > 0; at--) {
 		const struct import_dataset *before = im->plans[at - 1].ds;
 
-		if (!same_text(before->name, ds->name))
+		if (!import_same_text(before->name, ds->name))
 			break;
 		if (!before->problem)
 			return true;
@@ -239,7 +235,7 @@ static bool has_twin(const struct import *im, size_t i)
 	for (size_t at = i + 1; at < im->n_plans; at++) {
 		const struct import_dataset *after = im->plans[at].ds;
 
-		if (!same_text(after->name, ds->name))
+		if (!import_same_text(after->name, ds->name))
 			break;
 		if (!after->problem)
 			return true;
@@ -338,7 +334,7 @@ int import_plan(struct import *im, struct err *err)
 
 		if (!ds->name)
 			continue;
-		if (!same_text(ds->bucket, im->opt->bucket))
+		if (!import_same_text(ds->bucket, im->opt->bucket))
 			im->report->n_other_buckets++;
 		else
 			im->plans[im->n_plans++].ds = ds;

@@ -257,23 +257,6 @@ static int scan_version(struct scan *scan, const struct import_dataset *ds,
 		    ds->name, v->number, bad.text);
 }
 
-static const struct import_version *version_of(const struct import_dataset *ds,
-					       uint32_t number)
-{
-	size_t lo = 0, hi = ds->n_versions;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (ds->versions[mid].number < number)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < ds->n_versions && ds->versions[lo].number == number ?
-	       &ds->versions[lo] : NULL;
-}
-
 struct scan_task {
 	const struct import_dataset *ds;
 	const struct import_version *v;
@@ -367,7 +350,7 @@ int import_foreign_scan(struct bucket *b, const struct import_source *src,
 		if (!is_wanted(report, line))
 			continue;
 		ds = import_source_find(src, line->id);
-		v = ds ? version_of(ds, line->version) : NULL;
+		v = ds ? import_dataset_version(ds, line->version) : NULL;
 		if (v && v->status == VERSION_READY && !v->problem)
 			tasks[n++] = (struct scan_task){ .ds = ds, .v = v };
 	}

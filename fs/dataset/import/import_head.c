@@ -76,14 +76,6 @@ static const struct import_tag *source_tag(const struct import_dataset *ds,
 	return NULL;
 }
 
-static bool source_has_version(const struct import_dataset *ds, uint32_t number)
-{
-	for (size_t i = 0; i < ds->n_versions; i++)
-		if (ds->versions[i].number == number)
-			return true;
-	return false;
-}
-
 static int tag_set(struct dataset *to, const char *name, uint32_t version,
 		   struct buf *what, struct err *err)
 {
@@ -127,7 +119,7 @@ static int merge_tags(struct dataset *to, const struct import_dataset *ds,
 		struct tag tag = to->tags[i];
 
 		if (!source_tag(ds, tag.name) &&
-		    (ds->is_whole || source_has_version(ds, tag.version))) {
+		    (ds->is_whole || import_dataset_version(ds, tag.version))) {
 			if (what && what->len > 0)
 				buf_str(what, ", ");
 			if (what)

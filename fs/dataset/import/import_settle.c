@@ -205,3 +205,20 @@ int import_source_settle(struct import_source *src, struct err *err)
 	}
 	return r;
 }
+
+const struct import_version *
+import_dataset_version(const struct import_dataset *ds, uint32_t number)
+{
+	size_t lo = 0, hi = ds->n_versions;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (ds->versions[mid].number < number)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < ds->n_versions && ds->versions[lo].number == number ?
+	       &ds->versions[lo] : NULL;
+}

@@ -123,4 +123,8 @@ struct import_dataset *import_source_find(const struct import_source *src,
 /* All rows are in: sorts, drops repetitions, names contradictions. */
 int import_source_settle(struct import_source *src, struct err *err) MUST_CHECK;
 
+/* The version of that number in a source that is settled, or NULL. */
+const struct import_version *
+import_dataset_version(const struct import_dataset *ds, uint32_t number);
+
 #endif

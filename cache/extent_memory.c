@@ -2,7 +2,6 @@
 #include <config.h>
 #include "cache/extent_memory.h"
 
-#include <assert.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdint.h>

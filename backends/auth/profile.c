@@ -3,7 +3,6 @@
 #include "backends/auth/profile.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "backends/auth/cred_impl.h"

@@ -25,6 +25,17 @@ void *http_alloc(size_t size)
 	return p;
 }
 
+const char *http_method_name(enum http_method method)
+{
+	static const char *const names[] = {
+		[HTTP_GET] = "GET",	  [HTTP_HEAD] = "HEAD",
+		[HTTP_PUT] = "PUT",	  [HTTP_POST] = "POST",
+		[HTTP_DELETE] = "DELETE",
+	};
+
+	return names[method];
+}
+
 void http_request_release(struct http_request *rq)
 {
 	if (rq->headers.data)

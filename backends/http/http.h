@@ -44,6 +44,8 @@ void http_engine_stop(struct http_engine *engine);
 void http_engine_free(struct http_engine *engine);
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_PUT, HTTP_POST, HTTP_DELETE };
+/* As it is sent and signed: "GET". */
+const char *http_method_name(enum http_method method);
 
 struct http_request {
 	enum http_method method;

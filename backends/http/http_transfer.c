@@ -14,15 +14,10 @@
 /* Above it, the server may refuse before the body travels. */
 #define EXPECT_BYTES (1 << 20)
 
-static const char *const method_names[] = {
-	[HTTP_GET] = "GET",   [HTTP_HEAD] = "HEAD",	[HTTP_PUT] = "PUT",
-	[HTTP_POST] = "POST", [HTTP_DELETE] = "DELETE",
-};
-
 static int refuse(struct http_transfer *t, struct err *err, const char *why)
 {
 	return err_set(err, ERR_USAGE, EINVAL, "%s %s: %s",
-		       method_names[t->rq.method], t->host, why);
+		       http_method_name(t->rq.method), t->host, why);
 }
 
 /* Host and port as they stand in the URL, without the brackets of IPv6. */
@@ -263,7 +258,7 @@ static void set_method(struct setup *s, struct http_transfer *t)
 	}
 	if (!has_body)
 		SET(s, CURLOPT_HTTPGET, 1L);
-	SET(s, CURLOPT_CUSTOMREQUEST, method_names[t->rq.method]);
+	SET(s, CURLOPT_CUSTOMREQUEST, http_method_name(t->rq.method));
 }
 
 int http_transfer_init(struct http_transfer *t, CURL *easy, struct err *err)
@@ -312,7 +307,7 @@ static int fail(struct http_transfer *t, struct err *err, enum err_class class,
 	encode_prose(&detail, t->curl_text, strlen(t->curl_text),
 		     HTTP_ERROR_TEXT_MAX);
 	return err_set(err, class, code, "%s %s: %s%s%s",
-		       method_names[t->rq.method], t->host, what,
+		       http_method_name(t->rq.method), t->host, what,
 		       detail.len ? ": " : "", detail.len ? detail.data : "");
 }
 

@@ -228,17 +228,6 @@ static void draft_make(struct draft *d, struct s3_call *call)
 	}
 }
 
-static const char *method_name(enum http_method method)
-{
-	static const char *const names[] = {
-		[HTTP_GET] = "GET",	  [HTTP_HEAD] = "HEAD",
-		[HTTP_PUT] = "PUT",	  [HTTP_POST] = "POST",
-		[HTTP_DELETE] = "DELETE",
-	};
-
-	return names[method];
-}
-
 /* Over TLS the transport and Content-MD5 protect the body already. */
 static const char *payload_hash(struct s3_call *call, const struct draft *d)
 {
@@ -300,7 +289,7 @@ static int sign(struct s3_call *call, const struct draft *d,
 {
 	cleanup_cred struct cred cred;
 	struct sigv4_request rq = {
-		.method = method_name(d->method),
+		.method = http_method_name(d->method),
 		.host = host->data,
 		.path = path->data,
 		.query = d->query,

@@ -44,6 +44,12 @@ struct blob {
 	const char *if_match;		/* FOREIGN: the etag; else NULL */
 };
 
+/* How many parts content of that size has. */
+static inline uint64_t blob_parts_of(uint64_t size)
+{
+	return (size + BLOB_PART - 1) / BLOB_PART;
+}
+
 static inline bool blob_id_equal(const struct blob_id *a,
 				 const struct blob_id *b)
 {

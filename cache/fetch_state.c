@@ -8,7 +8,7 @@
 static enum blob_rule blob_rule_of(const struct blob *blob)
 {
 	bool is_whole = blob->size <= FETCHER_WHOLE_MAX;
-	uint64_t parts = (blob->size + BLOB_PART - 1) / BLOB_PART;
+	uint64_t parts = blob_parts_of(blob->size);
 
 	switch (blob->check) {
 	case BLOB_CHECK_OSMO:

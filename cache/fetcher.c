@@ -179,12 +179,11 @@ static int begin(struct fetcher *f, struct fetch_waiter *w,
  */
 static bool is_possible(const struct blob *blob)
 {
-	uint64_t parts = (blob->size + BLOB_PART - 1) / BLOB_PART;
-
 	if (blob->check != BLOB_CHECK_OSMO)
 		return true;
-	return blob->size <= BLOB_PART ? blob->parts <= 1 :
-					 blob->parts == parts;
+	return blob->size <= BLOB_PART ?
+		       blob->parts <= 1 :
+		       blob->parts == blob_parts_of(blob->size);
 }
 
 /* 0, or what refuse() has a text for. */

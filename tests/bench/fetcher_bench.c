@@ -278,7 +278,7 @@ static struct blob blob_of(struct bench *b, uint64_t size)
 /* The etag of zeros, as OSMO computes it. */
 static struct blob osmo_blob(struct bench *b, uint64_t size)
 {
-	uint64_t parts = (size + BLOB_PART - 1) / BLOB_PART;
+	uint64_t parts = blob_parts_of(size);
 	struct blob blob = blob_of(b, size);
 	uint8_t *zeros = calloc(1, BLOB_PART);
 	uint8_t (*md5)[MD5_SIZE] = calloc(parts, MD5_SIZE);

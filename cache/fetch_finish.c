@@ -108,17 +108,6 @@ static struct fetch_waiter *next_waiter(struct fetch *fetch)
 	return w;
 }
 
-static int try_error(int r, struct err *err)
-{
-	if (r == -EBADMSG)
-		return err_set(err, ERR_CORRUPT, EIO,
-			       "content damaged, as was seen a moment ago");
-	if (r == -ENOMEM)
-		return err_nomem(err);
-	return err_set(err, ERR_SYSTEM, EIO,
-		       "the content did not stay in memory long enough to be read, or changes all the time");
-}
-
 /*
  * The waiter's end: with the n extents that it has pinned or, n < 0, with r
  * and err.  Under the lock, which is dropped for the callback.
@@ -154,7 +143,7 @@ static void waiters_try(struct fetcher *f, struct fetch *fetch)
 	while (n_waiters-- && (w = next_waiter(fetch))) {
 		struct err err = ERR_INIT;
 		int n = fetch_try(f, w, pins);
-		int r = n < 0 ? try_error(n, &err) : 0;
+		int r = n < 0 ? fetch_refusal(n, &err) : 0;
 
 		if (n != 0)
 			waiter_end(f, w, pins, n, r, &err);

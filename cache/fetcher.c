@@ -121,7 +121,7 @@ static struct fetch_waiter *waiter_new(uint64_t offset, size_t len,
 	return w;
 }
 
-static int refuse(int r, struct err *err)
+int fetch_refusal(int r, struct err *err)
 {
 	switch (r) {
 	case -ESHUTDOWN:
@@ -139,6 +139,9 @@ static int refuse(int r, struct err *err)
 	case -EBADMSG:
 		return err_set(err, ERR_CORRUPT, EIO,
 			       "content damaged, as was seen a moment ago");
+	case -EIO:
+		return err_set(err, ERR_SYSTEM, EIO,
+			       "the content did not stay in memory long enough to be read, or changes all the time");
 	default:
 		return err_nomem(err);
 	}
@@ -186,7 +189,7 @@ static bool is_possible(const struct blob *blob)
 		       blob->parts == blob_parts_of(blob->size);
 }
 
-/* 0, or what refuse() has a text for. */
+/* 0, or what fetch_refusal() has a text for. */
 static int check_read(const struct blob *blob, uint64_t offset, size_t len)
 {
 	if (!len || len > FETCHER_READ_MAX || len > blob->size ||
@@ -241,7 +244,7 @@ void fetcher_read(struct fetcher *f, const struct blob *blob, uint64_t offset,
 	}
 	if (r < 0) {
 		free(w);
-		r = refuse(r, &err);
+		r = fetch_refusal(r, &err);
 		done(arg, r, NULL, 0, &err);
 		return;
 	}

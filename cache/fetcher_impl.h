@@ -314,6 +314,11 @@ void parts_begin(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 /* Hashes and unpins them; judges the blob when they were the last ones. */
 void parts_hash(struct fetcher *f, struct fetch *fetch) EXCLUDES(&f->lock);
 
+/* --- fetcher.c --- */
+
+/* Why fetch_try() or fetcher_read() cannot answer: r in words, as an errno. */
+int fetch_refusal(int r, struct err *err) MUST_CHECK;
+
 /* --- fetch_finish.c: what came back, and who gets it --- */
 
 void fetch_arrived(void *arg, int r, const struct object_info *info,

@@ -11,8 +11,8 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
-#include "backends/base/io.h"
 #include "backends/base/log.h"
+#include "fs/mount/point/point.h"
 
 #define SESSION_STACK ((size_t)512 << 10)
 #define SESSION_WORDS_MAX 512
@@ -64,8 +64,6 @@ static int words_begin(struct words *w, struct err *err)
 
 static void words_end(struct words *w, char out[SESSION_WORDS_MAX])
 {
-	ssize_t n;
-
 	fflush(stderr);
 	if (w->saved >= 0) {
 		(void)dup2(w->saved, STDERR_FILENO);
@@ -73,16 +71,8 @@ static void words_end(struct words *w, char out[SESSION_WORDS_MAX])
 	} else {
 		close(STDERR_FILENO);
 	}
-	n = io_pread_full(w->file, out, SESSION_WORDS_MAX - 1, 0);
+	point_words(w->file, out, SESSION_WORDS_MAX);
 	close(w->file);
-	if (n < 0)
-		n = 0;
-	while (n > 0 && out[n - 1] == '\n')
-		n--;
-	out[n] = '\0';
-	for (ssize_t i = 0; i < n; i++)
-		if (out[i] == '\n')
-			out[i] = ' ';
 }
 
 static int session_mount(struct session *s, struct fs *fs, const char *path,

@@ -40,8 +40,7 @@ int point_fd(const char *mountpoint)
 	return fd;
 }
 
-/* fusermount3's words, on one line. */
-static void read_words(int fd, char *out, size_t size)
+void point_words(int fd, char *out, size_t size)
 {
 	ssize_t n = io_pread_full(fd, out, size - 1, 0);
 
@@ -80,7 +79,7 @@ static int run_fusermount(const char *path, bool lazy, char *words,
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return err_errno(err, errno, "wait for " FUSERMOUNT);
-	read_words(out, words, size);
+	point_words(out, words, size);
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
 }
 

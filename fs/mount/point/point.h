@@ -30,4 +30,7 @@ int point_missing(const char *path, struct err *err);
 int point_unmount(const struct mountinfo *m, bool lazy, struct err *err)
 	MUST_CHECK;
 
+/* What libfuse or fusermount3 wrote to that file, on one line. */
+void point_words(int fd, char *out, size_t size);
+
 #endif

@@ -36,6 +36,13 @@ int catalog_store_load(struct catalog_store *store, struct catalog **out,
 int catalog_store_load_local(struct catalog_store *store, struct catalog **out,
 			     struct err *err) MUST_CHECK;
 
+/* Keys of records, below ".datasetfs/catalog/". */
+#define CATALOG_KEY_MAX 256
+void catalog_name_key(char out[CATALOG_KEY_MAX], const char *name);
+void catalog_head_key(char out[CATALOG_KEY_MAX], const char *dataset_id);
+void catalog_version_key(char out[CATALOG_KEY_MAX], const char *dataset_id,
+			 uint32_t number);
+
 /*
  * The bytes of a record as the last load saw it, confirmed or not; key is
  * below ".datasetfs/catalog/".  NULL where there is none.  Borrowed until the

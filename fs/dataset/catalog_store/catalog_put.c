@@ -18,6 +18,28 @@
 #define ID_BYTES 16
 #define BACKOFF_MS 20
 
+#define ROOT_LEN (sizeof(CATALOG_ROOT) - 1)
+_Static_assert(ROOT_LEN + CATALOG_KEY_MAX <= BACKEND_KEY_MAX, "room for a key");
+
+static void name_key(char out[BACKEND_KEY_MAX], const char *name)
+{
+	memcpy(out, CATALOG_ROOT, ROOT_LEN);
+	catalog_name_key(out + ROOT_LEN, name);
+}
+
+static void head_key(char out[BACKEND_KEY_MAX], const char *id)
+{
+	memcpy(out, CATALOG_ROOT, ROOT_LEN);
+	catalog_head_key(out + ROOT_LEN, id);
+}
+
+static void version_key(char out[BACKEND_KEY_MAX], const char *id,
+			uint32_t number)
+{
+	memcpy(out, CATALOG_ROOT, ROOT_LEN);
+	catalog_version_key(out + ROOT_LEN, id, number);
+}
+
 static int require_conditions(struct catalog_store *store, int64_t deadline_ms,
 			      struct err *err)
 {
@@ -149,8 +171,7 @@ int catalog_store_create_version(struct catalog_store *store,
 	char key[BACKEND_KEY_MAX];
 	int r;
 
-	snprintf(key, sizeof(key), CATALOG_ROOT "datasets/%s/versions/%010u.json",
-		 dataset_id, number);
+	version_key(key, dataset_id, number);
 	r = create(store, key, bytes, len, &found, &info, deadline_ms, err);
 	if (r == 1)
 		return err_set(err, ERR_CONFLICT, EEXIST,
@@ -160,17 +181,6 @@ int catalog_store_create_version(struct catalog_store *store,
 }
 
 /* --- names ------------------------------------------------------------ */
-
-static void name_key(char out[BACKEND_KEY_MAX], const char *name)
-{
-	snprintf(out, BACKEND_KEY_MAX, CATALOG_ROOT "names/%s.json", name);
-}
-
-static void head_key(char out[BACKEND_KEY_MAX], const char *id)
-{
-	snprintf(out, BACKEND_KEY_MAX, CATALOG_ROOT "datasets/%s/head.json",
-		 id);
-}
 
 /* 1: the dataset's head says that it has this name, or is about to. */
 static int name_is_held(struct catalog_store *store, const char *name,

@@ -14,6 +14,23 @@
 #define SUFFIX ".json"
 #define SUFFIX_LEN (sizeof(SUFFIX) - 1)
 
+void catalog_name_key(char out[CATALOG_KEY_MAX], const char *name)
+{
+	snprintf(out, CATALOG_KEY_MAX, "names/%s" SUFFIX, name);
+}
+
+void catalog_head_key(char out[CATALOG_KEY_MAX], const char *dataset_id)
+{
+	snprintf(out, CATALOG_KEY_MAX, "datasets/%s/head" SUFFIX, dataset_id);
+}
+
+void catalog_version_key(char out[CATALOG_KEY_MAX], const char *dataset_id,
+			 uint32_t number)
+{
+	snprintf(out, CATALOG_KEY_MAX, "datasets/%s/versions/%0*u" SUFFIX,
+		 dataset_id, VERSION_DIGITS, number);
+}
+
 static bool key_number(uint32_t *out, const char *s)
 {
 	uint64_t n = 0;

@@ -200,13 +200,13 @@ static int dataset_of_name(struct dataset *out, const char *name,
 {
 	cleanup_catalog_head struct catalog_head head = { .n_live = 0 };
 	const struct record *head_record;
-	char id[DATASET_ID_MAX], key[DATASET_ID_MAX + 32];
+	char id[DATASET_ID_MAX], key[CATALOG_KEY_MAX];
 	int r;
 
 	r = catalog_parse_name(id, record->bytes, record->len, err);
 	if (r < 0)
 		return r;
-	snprintf(key, sizeof(key), "datasets/%s/head.json", id);
+	catalog_head_key(key, id);
 	head_record = records_find(&store->records, key);
 	if (!head_record || !head_record->bytes)
 		return 0;

@@ -12,9 +12,9 @@
 static const char *head_bytes(const struct import *im, const char *id,
 			      size_t *len)
 {
-	char key[DATASET_ID_MAX + 32];
+	char key[CATALOG_KEY_MAX];
 
-	snprintf(key, sizeof(key), "datasets/%s/head.json", id);
+	catalog_head_key(key, id);
 	return catalog_store_record(im->store, key, len);
 }
 
@@ -46,12 +46,12 @@ static int name_holder(const struct import *im, const char *name,
 		       char id[DATASET_ID_MAX], struct err *err)
 {
 	cleanup_catalog_head struct catalog_head head = { .n_live = 0 };
-	char key[256];
+	char key[CATALOG_KEY_MAX];
 	const char *bytes;
 	size_t len;
 	int r;
 
-	snprintf(key, sizeof(key), "names/%s.json", name);
+	catalog_name_key(key, name);
 	bytes = catalog_store_record(im->store, key, &len);
 	if (!bytes)
 		return 0;
@@ -170,7 +170,7 @@ static int plan_version(struct import *im, struct plan *plan,
 		[VERSION_LEGACY] = "legacy",
 	};
 	const struct import_version *v = pv->v;
-	char key[DATASET_ID_MAX + 48];
+	char key[CATALOG_KEY_MAX];
 	const char *bytes, *state = "";
 	size_t len;
 
@@ -181,8 +181,7 @@ static int plan_version(struct import *im, struct plan *plan,
 		return import_report_add(im->report, IMPORT_SKIPPED, plan->ds,
 					 v->number, err, "it is PENDING: its "
 					 "upload did not finish");
-	snprintf(key, sizeof(key), "datasets/%s/versions/%010u.json",
-		 plan->ds->id, v->number);
+	catalog_version_key(key, plan->ds->id, v->number);
 	bytes = catalog_store_record(im->store, key, &len);
 	if (bytes)
 		return plan_known(im, plan, pv, bytes, len, err);

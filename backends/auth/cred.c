@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "backends/base/env.h"
 #include "backends/base/log.h"
 
 void cred_wipe_free(char *secret)
@@ -226,13 +227,6 @@ int cred_source_anonymous(struct cred_source **out, struct err *err)
 	return 0;
 }
 
-static const char *env(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : NULL;
-}
-
 /* Identities that the SDKs would find here and this source does not. */
 static const char *unsupported_env(void)
 {
@@ -243,15 +237,15 @@ static const char *unsupported_env(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (env(names[i]))
+		if (env_get(names[i]))
 			return names[i];
 	return NULL;
 }
 
 int cred_source_env(struct cred_source **out, struct err *err)
 {
-	const char *id = env("AWS_ACCESS_KEY_ID");
-	const char *secret = env("AWS_SECRET_ACCESS_KEY");
+	const char *id = env_get("AWS_ACCESS_KEY_ID");
+	const char *secret = env_get("AWS_SECRET_ACCESS_KEY");
 	const char *unsupported = unsupported_env();
 	struct cred_fixed *fixed;
 	int r = fixed_new(&fixed, "environment", err);
@@ -260,7 +254,7 @@ int cred_source_env(struct cred_source **out, struct err *err)
 		return r;
 	if (id || secret) {
 		r = cred_fill(&fixed->cred, "the environment", id,
-			      secret, env("AWS_SESSION_TOKEN"), &fixed->none);
+			      secret, env_get("AWS_SESSION_TOKEN"), &fixed->none);
 	} else {
 		r = -ENOENT;
 		(void)err_set(&fixed->none, ERR_AUTH, ENOENT,

@@ -13,6 +13,7 @@
 #include "backends/base/buf.h"
 #include "backends/base/clock.h"
 #include "backends/base/encode.h"
+#include "backends/base/env.h"
 #include "backends/base/io.h"
 #include "backends/base/lock.h"
 #include "backends/base/log.h"
@@ -294,12 +295,12 @@ static void files_release(struct cred_source *src)
 
 static void add_home(struct buf *out)
 {
-	const char *home = getenv("HOME");
+	const char *home = env_get("HOME");
 	struct passwd pw;
 	struct passwd *found = NULL;
 	char room[4096];
 
-	if (!home || !*home) {
+	if (!home) {
 		home = "/";
 		if (getpwuid_r(getuid(), &pw, room, sizeof(room), &found) ==
 			    0 &&
@@ -312,30 +313,23 @@ static void add_home(struct buf *out)
 /* NULL without memory. */
 static char *choose_path(const char *variable, const char *below_home)
 {
-	const char *value = getenv(variable);
+	const char *value = env_get(variable);
 	struct buf path = BUF_INIT;
 
-	if (value && *value && strncmp(value, "~/", 2)) {
+	if (value && strncmp(value, "~/", 2)) {
 		buf_str(&path, value);
 	} else {
 		add_home(&path);
-		buf_str(&path, value && *value ? value + 1 : below_home);
+		buf_str(&path, value ? value + 1 : below_home);
 	}
 	return buf_steal(&path);
 }
 
 static const char *choose_profile(void)
 {
-	static const char *const names[] = { "AWS_PROFILE",
-					     "AWS_DEFAULT_PROFILE" };
+	const char *profile = env_get("AWS_PROFILE");
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const char *value = getenv(names[i]);
-
-		if (value && *value)
-			return value;
-	}
-	return NULL;
+	return profile ? profile : env_get("AWS_DEFAULT_PROFILE");
 }
 
 /* The profile's name is shown, so it must be fit to be. */

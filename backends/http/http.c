@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "backends/base/env.h"
 #include "backends/base/log.h"
 #include "backends/http/exchange.h"
 
@@ -106,9 +107,7 @@ static int choose_ca_file(struct http_engine *engine, const char *configured,
 		return err_set(err, ERR_USAGE, errno, "ca_file %s: %s", path,
 			       strerror(errno));
 	for (size_t i = 0; i < ARRAY_SIZE(names) && !path; i++) {
-		path = getenv(names[i]);
-		if (path && !*path)
-			path = NULL;
+		path = env_get(names[i]);
 		if (path && access(path, R_OK) < 0)
 			log_warn("http", "%s=%s: %s", names[i], path,
 				 strerror(errno));

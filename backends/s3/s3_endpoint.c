@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include "backends/base/encode.h"
+#include "backends/base/env.h"
 
 #define TOS_HOST_PREFIX "tos-s3-"
 #define DNS_LABEL_MAX 63
@@ -16,13 +17,6 @@ bool s3_region_is_valid(const char *region)
 	size_t len = strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
 	return len && !region[len] && len < S3_REGION_SIZE;
-}
-
-static const char *env(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : NULL;
 }
 
 /* Shown in messages: an address is no secret, but its user part may be. */
@@ -172,9 +166,9 @@ static int choose_region(struct s3_endpoint *e, const struct backend_spec *spec,
 	if (region && !*region)
 		region = NULL;
 	if (!region && uri->scheme == URI_S3)
-		region = env("AWS_REGION");
+		region = env_get("AWS_REGION");
 	if (!region && uri->scheme == URI_S3)
-		region = env("AWS_DEFAULT_REGION");
+		region = env_get("AWS_DEFAULT_REGION");
 	if (!region)
 		region = uri->scheme == URI_GS ? "us-east1" : S3_REGION_DEFAULT;
 	if (!s3_region_is_valid(region))
@@ -194,9 +188,9 @@ static int choose_host(struct s3_endpoint *e, const struct backend_spec *spec,
 	if (url && !*url)
 		url = NULL;
 	if (!url && uri->scheme == URI_S3)
-		url = env("AWS_ENDPOINT_URL_S3");
+		url = env_get("AWS_ENDPOINT_URL_S3");
 	if (!url && uri->scheme == URI_S3)
-		url = env("AWS_ENDPOINT_URL");
+		url = env_get("AWS_ENDPOINT_URL");
 	if (!url && uri->scheme == URI_GS)
 		url = "https://storage.googleapis.com";
 	if (url)
@@ -255,13 +249,13 @@ static bool is_true(const char *value)
 
 static enum addressing env_addressing(void)
 {
-	const char *style = env("OSMO_S3_ADDRESSING_STYLE");
+	const char *style = env_get("OSMO_S3_ADDRESSING_STYLE");
 
 	if (style && !strcasecmp(style, "path"))
 		return ADDRESSING_PATH;
 	if (style && !strcasecmp(style, "virtual"))
 		return ADDRESSING_VIRTUAL;
-	if (!style && is_true(env("AWS_S3_FORCE_PATH_STYLE")))
+	if (!style && is_true(env_get("AWS_S3_FORCE_PATH_STYLE")))
 		return ADDRESSING_PATH;
 	return ADDRESSING_AUTO;
 }

@@ -4,6 +4,8 @@
  */
 #include <config.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -171,12 +173,32 @@ static int run(struct cli *cli, struct words *w)
 	return cmd->run(cli, w->argc - n_words + 1, w->argv + n_words - 1);
 }
 
+/*
+ * A descriptor of ours must not get the number of a standard one that is
+ * closed: what is written to stderr would go there, and a daemon covers all
+ * three.  Opened the wrong way round, so that using one fails as before.
+ */
+static int open_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		int flags = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags) != fd)
+			return -errno;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli = { .config = NULL };
 	struct words w = { .argc = 0 };
-	int code;
+	int code = open_standard_files();
 
+	if (code < 0) {
+		fprintf(stderr, "error: open /dev/null: %s\n", strerror(-code));
+		return EXIT_ENVIRONMENT;
+	}
 	/* A reader that went away is an error of write, not a signal. */
 	signal(SIGPIPE, SIG_IGN);
 	w.argv = calloc((size_t)argc + 1, sizeof(char *));

@@ -146,6 +146,12 @@ def test_failures(tap, config, top):
     full = subprocess.run(f'{harness.PROGRAM} -c {config} dataset list > /dev/full', shell=True,
                           capture_output=True, text=True)
     tap.equal(full.returncode, 8, 'a full disk under stdout is an error')
+    for closed, want in (('>&-', 'error: cannot write the output\n'), ('>&- 2>&-', ''),
+                         ('<&- >&-', 'error: cannot write the output\n')):
+        out = subprocess.run(f'{harness.PROGRAM} -c {config} dataset list {closed}', shell=True,
+                             capture_output=True, text=True)
+        tap.ok(out.returncode == 8 and out.stderr.endswith(want) and not out.stdout,
+               f'with {closed} too', f'exit {out.returncode}\n{out.stderr}')
 
 
 def main():

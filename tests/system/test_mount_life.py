@@ -53,6 +53,27 @@ def life_daemon_is_ready_when_the_command_returns(w):
     assert wait_until(lambda: not is_running(pid), 5)
 
 
+def life_a_daemon_starts_with_its_standard_files_closed(w):
+    for closed in ('<&-', '>&-', '2>&-', '<&- >&-', '<&- >&- 2>&-'):
+        p = subprocess.run(['sh', '-c', f'exec "$0" "$@" {closed}', harness.PROGRAM, '-c', w.config,
+                            'mount', w.point], stderr=subprocess.DEVNULL, timeout=20,
+                           preexec_fn=harness.demote(w.uid) if w.uid else None)
+        # Nothing is written to stdout, so nothing fails.
+        assert p.returncode == 0, (closed, p)
+        pid = ask_status(w)['pid']
+
+        def ticks():
+            with open(f'/proc/{pid}/stat') as f:
+                return sum(int(n) for n in f.read().rsplit(')', 1)[1].split()[11:13])
+
+        before = ticks()
+        time.sleep(0.5)
+        assert ticks() - before < 0.25 * os.sysconf('SC_CLK_TCK'), closed
+        os.kill(pid, signal.SIGTERM)
+        assert wait_until(lambda: not is_running(pid), 5), closed
+        assert not harness.is_mounted(w.point), closed
+
+
 def life_a_daemon_reports_its_own_error(w):
     m = w.mount().start()
     p = w.command('mount', w.point)

@@ -199,8 +199,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "error: open /dev/null: %s\n", strerror(-code));
 		return EXIT_ENVIRONMENT;
 	}
-	/* A reader that went away is an error of write, not a signal. */
+	/* A reader that went away, a file that may not grow: errors of write,
+	   not signals. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	w.argv = calloc((size_t)argc + 1, sizeof(char *));
 	if (!w.argv) {
 		fputs("error: out of memory\n", stderr);

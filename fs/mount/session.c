@@ -50,27 +50,28 @@ struct words {
 
 static int words_begin(struct words *w, struct err *err)
 {
+	int r;
+
 	w->file = memfd_create("libfuse", MFD_CLOEXEC);
 	if (w->file < 0)
 		return err_errno(err, errno, "memfd_create");
 	fflush(stderr);
 	w->saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	if (dup2(w->file, STDERR_FILENO) < 0) {
-		close(w->file);
-		return err_errno(err, errno, "dup2");
-	}
-	return 0;
+	if (w->saved >= 0 && dup2(w->file, STDERR_FILENO) >= 0)
+		return 0;
+	/* Without a way back stderr stays: what failed is told there. */
+	r = err_errno(err, errno, "dup of stderr");
+	if (w->saved >= 0)
+		close(w->saved);
+	close(w->file);
+	return r;
 }
 
 static void words_end(struct words *w, char out[SESSION_WORDS_MAX])
 {
 	fflush(stderr);
-	if (w->saved >= 0) {
-		(void)dup2(w->saved, STDERR_FILENO);
-		close(w->saved);
-	} else {
-		close(STDERR_FILENO);
-	}
+	(void)dup2(w->saved, STDERR_FILENO);
+	close(w->saved);
 	point_words(w->file, out, SESSION_WORDS_MAX);
 	close(w->file);
 }

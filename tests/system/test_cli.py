@@ -146,6 +146,12 @@ def test_failures(tap, config, top):
     full = subprocess.run(f'{harness.PROGRAM} -c {config} dataset list > /dev/full', shell=True,
                           capture_output=True, text=True)
     tap.equal(full.returncode, 8, 'a full disk under stdout is an error')
+    new = harness.write_config(top + '/new.yaml', {'production': {'dataset_path': 'file://' + top + '/bucket'}},
+                               default='production', cache_dir=top + '/new-cache')
+    out = subprocess.run(f'ulimit -f 0; exec {harness.PROGRAM} -c {new} dataset inspect imagenet', shell=True,
+                         capture_output=True, text=True)
+    tap.ok(out.returncode == 8 and 'File too large' in out.stderr,
+           'a file that may not grow is an error, not a signal', f'exit {out.returncode}\n{out.stderr}')
     for closed, want in (('>&-', 'error: cannot write the output\n'), ('>&- 2>&-', ''),
                          ('<&- >&-', 'error: cannot write the output\n')):
         out = subprocess.run(f'{harness.PROGRAM} -c {config} dataset list {closed}', shell=True,

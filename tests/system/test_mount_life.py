@@ -4,6 +4,7 @@
 handed in as a descriptor; what it tells, and what changes under it."""
 import errno
 import os
+import resource
 import signal
 import socket
 import stat
@@ -72,6 +73,29 @@ def life_a_daemon_starts_with_its_standard_files_closed(w):
         os.kill(pid, signal.SIGTERM)
         assert wait_until(lambda: not is_running(pid), 5), closed
         assert not harness.is_mounted(w.point), closed
+
+
+def life_too_few_descriptors_are_an_error_with_a_sentence(w):
+    failed = 0
+    for limit in range(6, 64):
+        def prepare():
+            if w.uid:
+                harness.demote(w.uid)()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+        p = subprocess.Popen([harness.PROGRAM, '-c', w.config, 'mount', '-f', w.point],
+                             stderr=subprocess.PIPE, text=True, preexec_fn=prepare)
+        try:
+            assert wait_until(lambda: harness.is_mounted(w.point) or p.poll() is not None), limit
+            if harness.is_mounted(w.point):
+                break
+            text = p.stderr.read()
+            assert p.returncode == 8 and 'error: ' in text.splitlines()[-1], (limit, p.returncode, text)
+            failed += 1
+        finally:
+            p.kill()
+            p.communicate()
+    assert failed > 2, failed
 
 
 def life_a_daemon_reports_its_own_error(w):

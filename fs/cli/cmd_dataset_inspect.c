@@ -11,6 +11,8 @@
 
 #define COUNT_DEFAULT 1000	/* as OSMO */
 #define PATH_SHOWN_MAX 8192
+#define REGEX_BYTES_MAX 1000	/* regcomp(3) recurses, however deep it gets */
+#define REGEX_NESTING_MAX 16	/* each of ((a+)+)+ doubles the program */
 
 enum format { FORMAT_TEXT, FORMAT_TREE, FORMAT_JSON };
 
@@ -142,6 +144,23 @@ static int walk(struct inspection *in, uint32_t dir, struct err *err)
 	return r;
 }
 
+/* How deep parentheses are nested; those in brackets count too. */
+static unsigned regex_nesting(const char *text)
+{
+	unsigned depth = 0, deepest = 0;
+
+	for (const char *p = text; *p; p++) {
+		if (*p == '\\' && p[1])
+			p++;
+		else if (*p == '(')
+			depth++;
+		else if (*p == ')' && depth > 0)
+			depth--;
+		deepest = depth > deepest ? depth : deepest;
+	}
+	return deepest;
+}
+
 /* OSMO's regexes are anchored at the start. */
 static int compile_regex(struct cli *cli, struct inspection *in,
 			 const char *text)
@@ -150,6 +169,12 @@ static int compile_regex(struct cli *cli, struct inspection *in,
 	char why[256];
 	int r;
 
+	if (strlen(text) > REGEX_BYTES_MAX)
+		return cli_usage(cli, "regex of %zu bytes: at most %d are possible",
+				 strlen(text), REGEX_BYTES_MAX);
+	if (regex_nesting(text) > REGEX_NESTING_MAX)
+		return cli_usage(cli, "regex with parentheses %u deep: at most %d are possible",
+				 regex_nesting(text), REGEX_NESTING_MAX);
 	buf_printf(&anchored, "^(%s)", text);
 	if (buf_failed(&anchored))
 		return cli_usage(cli, "out of memory");

@@ -91,6 +91,13 @@ def test_read(tap, config, top):
            cut.stderr)
     only = run('-c', config, 'dataset', 'inspect', '-x', 'd/.*bin', 'imagenet')
     tap.equal(only.stdout.split()[-1], 'd/b.bin', 'dataset inspect -x selects')
+    deep = '(' * 16 + 'a' + ')' * 16
+    for regex, code, what in ((deep, 0, 'parentheses 16 deep'), (f'({deep})', 2, 'one deeper'),
+                              ('x' * 1000, 0, '1000 bytes'), ('x' * 1001, 2, 'one more'),
+                              ('(' * 20000 + 'a' + ')' * 20000, 2, '20,000 deep'), ('(', 2, 'one left open')):
+        out = run('-c', config, 'dataset', 'inspect', '-x', regex, 'imagenet')
+        tap.ok(out.returncode == code and ('error: regex' in out.stderr) == (code == 2),
+               f'dataset inspect -x, {what}: exit {code}', f'exit {out.returncode}\n{out.stderr}')
     tap.equal(run('-c', config, 'dataset', 'checksum', 'imagenet:1', 'imagenet:2').returncode, 0,
               'dataset checksum agrees with the recorded ones')
 

@@ -86,8 +86,8 @@ bool http_response_header(const struct http_response *rs, const char *name,
 
 /*
  * r: 0 when a whole response arrived (whatever its status), else -errno:
- * -ETIMEDOUT, -ECONNRESET (also no such host, and a body that was cut; all
- * these ERR_RETRY), -EBADMSG (ERR_CORRUPT: body too long, bad framing),
+ * -ETIMEDOUT, -ECONNRESET (also no such host, a body that was cut, and one
+ * with both a length and chunks; all these ERR_RETRY), -EBADMSG (ERR_CORRUPT: body too long, bad framing),
  * -EACCES (ERR_AUTH: TLS refused, or a name that leads to a link-local
  * address), -EAGAIN (ERR_RETRY: HTTP_WAITING_MAX wait already), -EINVAL
  * (ERR_USAGE: a request that cannot be sent as it is), -ENOMEM, -ECANCELED;

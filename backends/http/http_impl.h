@@ -48,6 +48,7 @@ enum http_cut {
 	HTTP_CUT_NONE,
 	HTTP_CUT_BODY,		/* longer than its buffer */
 	HTTP_CUT_HEADERS,
+	HTTP_CUT_FRAMING,	/* two that contradict each other */
 	HTTP_CUT_ERROR_BODY,	/* enough of it: not a failure */
 	HTTP_CUT_MEMORY,
 	HTTP_CUT_ADDRESS,
@@ -71,7 +72,7 @@ struct http_transfer {
 	uint64_t uploaded;
 	size_t header_bytes;
 	bool is_head_done;	/* the final status and its headers are in */
-	bool is_chunked;
+	bool is_chunked, has_length;
 	int n_sockets;		/* that libcurl has us watch for it */
 	bool is_literal_host;	/* an address, not a name */
 	enum http_cut cut;

@@ -26,6 +26,7 @@ static void read_status(struct http_transfer *t, const char *line, size_t n)
 	}
 	t->rs.status = status;
 	t->is_chunked = false;
+	t->has_length = false;
 	buf_clear(&t->rs.headers);
 }
 
@@ -70,11 +71,26 @@ static void read_header(struct http_transfer *t, const char *line, size_t n)
 		return;
 	if (name_len == 17 && !strncasecmp(line, "transfer-encoding", 17))
 		t->is_chunked = true;
+	if (name_len == 14 && !strncasecmp(line, "content-length", 14))
+		t->has_length = true;
 	for (size_t i = 0; i < name_len; i++)
 		buf_char(&t->rs.headers, (char)tolower((unsigned char)line[i]));
 	buf_str(&t->rs.headers, ": ");
 	buf_bytes(&t->rs.headers, value, len);
 	buf_char(&t->rs.headers, '\n');
+}
+
+/*
+ * False where two framings contradict each other (RFC 9112 6.3: an attack, or
+ * a proxy that is broken): read by the wrong one, a body is other bytes.
+ */
+static bool head_end(struct http_transfer *t)
+{
+	t->is_head_done = t->rs.status >= 200;
+	if (!t->is_chunked || !t->has_length || t->rq.method == HTTP_HEAD)
+		return true;
+	t->cut = HTTP_CUT_FRAMING;
+	return false;
 }
 
 /*
@@ -98,8 +114,8 @@ size_t http_reply_header(char *data, size_t size, size_t n, void *arg)
 	if (t->is_head_done)
 		return n;
 	if (len == 0)
-		t->is_head_done = t->rs.status >= 200;
-	else if (len > 5 && !memcmp(data, "HTTP/", 5))
+		return head_end(t) ? n : 0;
+	if (len > 5 && !memcmp(data, "HTTP/", 5))
 		read_status(t, data, len);
 	else
 		read_header(t, data, len);

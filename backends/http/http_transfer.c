@@ -324,6 +324,9 @@ static int cut_result(struct http_transfer *t, struct err *err)
 	case HTTP_CUT_HEADERS:
 		return fail(t, err, ERR_CORRUPT, EBADMSG,
 			    "the headers are longer than the limit");
+	case HTTP_CUT_FRAMING:
+		return fail(t, err, ERR_RETRY, ECONNRESET,
+			    "both Content-Length and Transfer-Encoding");
 	case HTTP_CUT_ADDRESS:
 		return fail(t, err, ERR_AUTH, EACCES,
 			    "the name leads to a link-local address");

@@ -5,6 +5,9 @@
  * means, and both keep what they learn in struct s3_call (for this call) or
  * struct s3_backend (for all: the region, the clock's offset, list-v1).
  *
+ * Each attempt asks for the whole of what is wanted: no byte of one that
+ * failed is in what a later one returns, since nobody knows what broke it.
+ *
  * Repairs, each at most once a call: the region (a redirect, or a refusal that
  * names another one; where it names none, HEAD of the bucket); the clock (the
  * Date of a refusal); the credential (read again).  A redirect is never
@@ -77,11 +80,6 @@ struct s3_call {
 	bool is_region_done, is_clock_done, is_cred_done, is_region_asked;
 	unsigned n_malformed;
 
-	/* A range that broke goes on behind its last byte. */
-	size_t have;
-	uint64_t total;
-	char pin[BACKEND_ETAG_MAX];
-
 	size_t out_len;		/* of a whole object's buf, before this call */
 	struct err refusal;	/* what a stage beside the call is about */
 };
@@ -105,10 +103,6 @@ enum exchange_verdict s3_region_told(struct s3_call *call,
 enum exchange_verdict s3_completed(struct s3_call *call,
 				   const struct http_response *rs, int *out,
 				   struct err *err);
-
-/* The object changed between two pieces of one range: from its start again. */
-enum exchange_verdict s3_start_over(struct s3_call *call, int *out,
-				    struct err *err);
 
 /* Back to len bytes: what an attempt has left behind is no answer. */
 void s3_buf_cut(struct buf *buf, size_t len);

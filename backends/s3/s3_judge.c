@@ -67,10 +67,10 @@ static int check_size(const struct backend_op *op, uint64_t total,
 }
 
 /* Whoever ignores If-Match shows the other etag. */
-static int check_validator(const struct s3_call *call,
+static int check_validator(const struct backend_op *op,
 			   const struct object_info *info, struct err *err)
 {
-	const char *want = call->have ? call->pin : call->op->if_match;
+	const char *want = op->if_match;
 
 	if (want && info->etag[0] && strcmp(want, info->etag) != 0)
 		return err_set(err, ERR_CONFLICT, ESTALE,
@@ -78,11 +78,10 @@ static int check_validator(const struct s3_call *call,
 	return 0;
 }
 
-static int check_range_head(const struct s3_call *call,
+static int check_range_head(const struct backend_op *op,
 			    const struct http_response *rs, uint64_t *total,
 			    struct err *err)
 {
-	const struct backend_op *op = call->op;
 	uint64_t first, last;
 	char value[HEADER_MAX];
 	int r;
@@ -95,15 +94,11 @@ static int check_range_head(const struct s3_call *call,
 	r = check_size(op, *total, err);
 	if (r < 0)
 		return r;
-	if (call->have && *total != call->total)
-		return err_set(err, ERR_CORRUPT, EBADMSG,
-			       "another size under the same etag");
-	if (first != op->offset + call->have ||
-	    last != op->offset + op->len - 1)
+	if (first != op->offset || last != op->offset + op->len - 1)
 		return err_set(err, ERR_CORRUPT, EBADMSG,
 			       "asked for bytes %llu-%llu, the store answered "
 			       "%llu-%llu",
-			       (unsigned long long)(op->offset + call->have),
+			       (unsigned long long)op->offset,
 			       (unsigned long long)(op->offset + op->len - 1),
 			       (unsigned long long)first,
 			       (unsigned long long)last);
@@ -111,11 +106,10 @@ static int check_range_head(const struct s3_call *call,
 }
 
 /* A 200: the whole object, which serves a range only where it is the whole. */
-static int check_whole_head(const struct s3_call *call,
+static int check_whole_head(const struct backend_op *op,
 			    const struct http_response *rs, uint64_t *total,
 			    struct err *err)
 {
-	const struct backend_op *op = call->op;
 	int r;
 
 	if (content_length(rs, total)) {
@@ -125,13 +119,13 @@ static int check_whole_head(const struct s3_call *call,
 	} else {
 		*total = rs->body_len;
 	}
-	if (op->offset + call->have || *total != op->len)
+	if (op->offset || *total != op->len)
 		return err_set(err, ERR_CORRUPT, EBADMSG,
 			       "the store ignores ranges");
 	return 0;
 }
 
-static int check_get_head(const struct s3_call *call,
+static int check_get_head(const struct backend_op *op,
 			  const struct http_response *rs,
 			  struct object_info *info, struct err *err)
 {
@@ -139,13 +133,13 @@ static int check_get_head(const struct s3_call *call,
 	int r;
 
 	take_info(info, rs);
-	r = check_validator(call, info, err);
+	r = check_validator(op, info, err);
 	if (r < 0)
 		return r;
 	if (rs->status == 206)
-		r = check_range_head(call, rs, &total, err);
+		r = check_range_head(op, rs, &total, err);
 	else if (rs->status == 200)
-		r = check_whole_head(call, rs, &total, err);
+		r = check_whole_head(op, rs, &total, err);
 	else
 		r = err_set(err, ERR_CORRUPT, EBADMSG,
 			    "status %d for a range", rs->status);
@@ -153,51 +147,22 @@ static int check_get_head(const struct s3_call *call,
 	return r;
 }
 
-enum exchange_verdict s3_start_over(struct s3_call *call, int *out,
-				    struct err *err)
-{
-	call->have = 0;
-	call->pin[0] = '\0';
-	*out = err_set(err, ERR_RETRY, EIO,
-		       "the object changes while it is read");
-	return EXCHANGE_RETRY;
-}
-
 static enum exchange_verdict judge_get(struct s3_call *call,
 				       struct http_response *rs, int *out,
 				       struct err *err)
 {
 	struct backend_op *op = call->op;
-	int r = check_get_head(call, rs, &op->info, err);
+	int r = check_get_head(op, rs, &op->info, err);
 
-	if (r == -ESTALE && !op->if_match)
-		return s3_start_over(call, out, err);
 	if (r < 0)
 		return end(out, r);
-	if (call->have + rs->body_len != op->len)
+	if (rs->body_len != op->len)
 		return malformed(call,
 				 err_set(err, ERR_CORRUPT, EBADMSG,
 					 "%zu of %zu bytes arrived",
-					 call->have + rs->body_len, op->len),
+					 rs->body_len, op->len),
 				 out);
 	return end(out, 0);
-}
-
-/* What arrived is kept if a validator lets the rest be asked for alone. */
-static void keep_piece(struct s3_call *call, const struct http_response *rs)
-{
-	struct object_info info;
-	struct err ignored = ERR_INIT;
-
-	if (call->stage != S3_STAGE_CALL ||
-	    call->op->kind != BACKEND_OP_GET || rs->status != 206 ||
-	    !rs->body_len || rs->body_len >= call->op->len - call->have)
-		return;
-	if (check_get_head(call, rs, &info, &ignored) < 0 || !info.etag[0])
-		return;
-	call->have += rs->body_len;
-	call->total = info.size;
-	memcpy(call->pin, info.etag, sizeof(call->pin));
 }
 
 static bool is_over_limit(const struct s3_call *call,
@@ -226,7 +191,7 @@ static enum exchange_verdict judge_bad_body(struct s3_call *call, int r,
 	if (call->op->kind == BACKEND_OP_GET && rs->status / 100 == 2) {
 		struct err why = ERR_INIT;
 
-		if (check_get_head(call, rs, &info, &why) < 0) {
+		if (check_get_head(call->op, rs, &info, &why) < 0) {
 			err_copy(err, &why);
 			return end(out, -why.code);
 		}
@@ -345,7 +310,6 @@ static enum exchange_verdict judge_broken(struct s3_call *call, int r,
 	case -ETIMEDOUT:
 	case -ECONNRESET:
 	case -EAGAIN:
-		keep_piece(call, rs);
 		/* The caller sees a time-out or an error of I/O. */
 		if (r != -ETIMEDOUT) {
 			err->class = ERR_RETRY;

@@ -307,8 +307,6 @@ enum exchange_verdict s3_refused(struct s3_call *call,
 		*out = 0;
 		return EXCHANGE_DONE;
 	}
-	if (rs->status == 412 && call->have && !call->op->if_match)
-		return s3_start_over(call, out, err);
 	*out = describe(call, rs, &ruling, error, err);
 
 	if (may_be_completed(call, error->code)) {

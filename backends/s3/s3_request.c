@@ -65,17 +65,14 @@ static void add_if_match(struct draft *d, const char *etag, bool is_quoted)
 static void draft_get(struct draft *d, struct s3_call *call)
 {
 	struct backend_op *op = call->op;
-	const char *etag = op->if_match;
 
 	d->method = HTTP_GET;
-	if (call->have)
-		etag = call->pin;
-	if (etag)
-		add_if_match(d, etag, true);
+	if (op->if_match)
+		add_if_match(d, op->if_match, true);
 	if (op->kind == BACKEND_OP_GET_ALL)
 		return;
 	(void)snprintf(d->range, sizeof(d->range), "bytes=%llu-%llu",
-		       (unsigned long long)(op->offset + call->have),
+		       (unsigned long long)op->offset,
 		       (unsigned long long)(op->offset + op->len - 1));
 	add_header(d, "range", d->range);
 }
@@ -325,8 +322,8 @@ static void route_reply(struct http_request *rq, struct s3_call *call)
 		return;
 	switch (op->kind) {
 	case BACKEND_OP_GET:
-		rq->dst = (char *)op->dst + call->have;
-		rq->dst_len = op->len - call->have;
+		rq->dst = op->dst;
+		rq->dst_len = op->len;
 		return;
 	case BACKEND_OP_GET_ALL:
 		s3_buf_cut(op->out, call->out_len);

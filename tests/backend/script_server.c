@@ -94,6 +94,7 @@ static void answer(int fd, const struct script_step *step)
 		else
 			buf_char(&head, *p);
 	if (!strstr(head.data, "Content-Length:") &&
+	    !strstr(head.data, "Transfer-Encoding:") &&
 	    strncmp(step->status, "204", 3) != 0)
 		buf_printf(&head, "Content-Length: %zu\r\n", len);
 	buf_str(&head, "\r\n");

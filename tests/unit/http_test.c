@@ -315,6 +315,13 @@ static int serve_bodies(struct loopback *lb, struct loopback_call *call)
 				    "zz\r\n0123456789\r\n");
 		return LOOPBACK_CLOSE;
 	}
+	if (is_path(call, "/both")) {
+		loopback_send(call, "HTTP/1.1 200 OK\r\n"
+				    "Transfer-Encoding: chunked\r\n"
+				    "Content-Length: 20\r\n\r\n"
+				    "5\r\n01234\r\n0\r\n\r\n.....");
+		return LOOPBACK_CLOSE;
+	}
 	if (is_path(call, "/chunks")) {
 		loopback_send(call, "HTTP/1.1 200 OK\r\n"
 				    "Transfer-Encoding: chunked\r\n\r\n"
@@ -362,6 +369,7 @@ Test(http, a_cut_body_is_never_a_success)
 	expect("/cut-chunks", -ECONNRESET, ERR_RETRY);
 	expect("/bad-chunks", -ECONNRESET, ERR_RETRY);
 	expect("/huge-chunk", -ECONNRESET, ERR_RETRY);
+	expect("/both", -ECONNRESET, ERR_RETRY);
 	expect("/until-close", -EBADMSG, ERR_CORRUPT);
 	expect("/too-long", -EBADMSG, ERR_CORRUPT);
 	expect("/negative", -EBADMSG, ERR_CORRUPT);

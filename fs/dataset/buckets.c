@@ -113,7 +113,6 @@ int buckets_new(struct buckets **out, const struct settings *settings,
 		return err_nomem(err);
 	bs->settings = settings;
 	bs->sync_only = opt->sync_only;
-	bs->trees_fd = -1;
 	lock_init(&bs->timer_lock);
 	cond_init(&bs->timer_cond);
 	lock_init(&bs->jobs_lock);

@@ -5,6 +5,7 @@ handed in as a descriptor; what it tells, and what changes under it."""
 import errno
 import os
 import resource
+import shutil
 import signal
 import socket
 import stat
@@ -336,6 +337,19 @@ def life_a_damaged_tree_is_built_again(w):
         assert fork_as(w.uid, content) == (True, before), m.log()
         ok, detail = fork_as(w.uid, check_every_file, w)
         assert ok, detail
+
+
+def life_a_cache_that_was_emptied_is_filled_again(w):
+    shutil.rmtree(os.path.join(w.cache, 'trees'), ignore_errors=True)
+    with w.mount() as m:
+        ok, detail = fork_as(w.uid, os.listdir, w.path('production/imagenet@1'))
+        assert ok, detail
+        for name in os.listdir(w.cache):
+            path = os.path.join(w.cache, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        ok, detail = fork_as(w.uid, check_every_file, w)
+        assert ok, (detail, m.log())
+        assert os.listdir(os.path.join(w.cache, 'trees'))
 
 
 def life_a_publication_is_seen_and_a_deleted_version_stays_for_readers(w):

@@ -65,8 +65,6 @@ struct buckets {
 	size_t n_locations;
 	struct settings_cred **client_creds;	/* one a location at the most */
 	size_t n_client_creds;
-	int trees_fd;			/* CACHE/trees; -1: cannot be used */
-	char *trees_problem;
 
 	struct pool *catalog_pool;
 	struct pool *tree_pool;

@@ -6,14 +6,11 @@
  */
 #include <config.h>
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "backends/base/encode.h"
-#include "backends/base/io.h"
 #include "backends/base/log.h"
 #include "fs/dataset/registry/buckets_impl.h"
 #include "fs/dataset/registry/trees_dir.h"
@@ -50,23 +47,22 @@ static void tree_name(char *out, const uint8_t identity[TREE_IDENTITY_SIZE])
 static int tree_open_or_build(struct tree_job *job, struct tree **out,
 			      struct err *err)
 {
-	struct buckets *bs = job->b->owner;
-	const struct tree_build_options opt = {
-		.dirfd = bs->trees_fd,
+	const struct settings *settings = job->b->owner->settings;
+	cleanup_fd int dirfd = trees_dir_open(settings->cache_dir, err);
+	struct tree_build_options opt = {
+		.dirfd = dirfd,
 		.name = job->name,
 		.label = job->label,
 		.hash_location = job->v->hash_location ?
 				 job->v->hash_location : job->ds->hash_location,
 	};
-	struct tree_build_options with_id = opt;
 	int r;
 
-	if (bs->trees_fd < 0)
-		return err_set(err, ERR_SYSTEM, EIO, "%s",
-			       bs->trees_problem);
-	r = tree_open(out, bs->trees_fd, job->name, job->identity, err);
+	if (dirfd < 0)
+		return dirfd;
+	r = tree_open(out, dirfd, job->name, job->identity, err);
 	if (r == 0) {
-		trees_dir_touch(bs->trees_fd, job->name);
+		trees_dir_touch(dirfd, job->name);
 		return 0;
 	}
 	if (err->class != ERR_MISSING)
@@ -74,12 +70,11 @@ static int tree_open_or_build(struct tree_job *job, struct tree **out,
 			 job->label, err->text);
 	err_clear(err);
 
-	memcpy(with_id.identity, job->identity, sizeof(with_id.identity));
-	r = version_tree_build(job->b, job->v, &with_id, &job->progress, out,
-			       err);
+	memcpy(opt.identity, job->identity, sizeof(opt.identity));
+	r = version_tree_build(job->b, job->v, &opt, &job->progress, out, err);
 	if (r < 0)
 		return err_wrap(err, "version %s", job->label);
-	trees_dir_trim(bs->trees_fd, bs->settings->cache_size, job->name);
+	trees_dir_trim(dirfd, settings->cache_size, job->name);
 	return 0;
 }
 
@@ -202,10 +197,12 @@ void bucket_tree_discard(struct bucket *b, const struct dataset *ds,
 			 const struct version *v)
 {
 	struct tree_job job = { .next = NULL };
+	struct err err = ERR_INIT;
+	cleanup_fd int dirfd = trees_dir_open(b->owner->settings->cache_dir,
+					      &err);
 
 	job_init(&job, b, ds, v);
-	if (b->owner->trees_fd < 0 ||
-	    unlinkat(b->owner->trees_fd, job.name, 0) == 0 || errno == ENOENT)
+	if (dirfd < 0 || unlinkat(dirfd, job.name, 0) == 0 || errno == ENOENT)
 		return;
 	log_warn(LOG, "damaged tree cannot be removed: version=%s error=\"%s\"",
 		 job.label, strerror(errno));
@@ -222,39 +219,18 @@ void buckets_building(struct buckets *bs, struct buf *out)
 	lock_drop(&bs->jobs_lock);
 }
 
-/* Without the directory nothing can be opened, but all can be listed. */
-static int open_trees_dir(struct buckets *bs, struct err *err)
-{
-	cleanup_buf struct buf path = BUF_INIT;
-	int r;
-
-	buf_printf(&path, "%s/trees", bs->settings->cache_dir);
-	if (buf_failed(&path))
-		return err_nomem(err);
-	r = io_mkdir_p(path.data, 0700);
-	if (r == 0) {
-		bs->trees_fd = open(path.data,
-				    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (bs->trees_fd < 0)
-			r = -errno;
-	}
-	if (r == 0)
-		return 0;
-	err_errno(err, -r, "cache directory %s", path.data);
-	bs->trees_problem = strdup(err->text);
-	if (!bs->trees_problem)
-		return err_nomem(err);
-	log_error(LOG, "no version can be opened: error=\"%s\"", err->text);
-	err_clear(err);
-	return 0;
-}
-
 int buckets_tree_start(struct buckets *bs, struct err *err)
 {
-	int r = open_trees_dir(bs, err);
+	struct err problem = ERR_INIT;
+	cleanup_fd int dirfd = trees_dir_open(bs->settings->cache_dir,
+					      &problem);
 
-	if (r < 0 || bs->sync_only)
-		return r;
+	/* All can be listed without it. */
+	if (dirfd < 0)
+		log_error(LOG, "no version can be opened: error=\"%s\"",
+			  problem.text);
+	if (bs->sync_only)
+		return 0;
 	return pool_new(&bs->tree_pool, "tree", BUCKETS_TREE_THREADS,
 			BUCKETS_QUEUE_MAX, err);
 }
@@ -263,7 +239,4 @@ void buckets_tree_stop(struct buckets *bs)
 {
 	if (bs->tree_pool)
 		pool_free(bs->tree_pool);
-	if (bs->trees_fd >= 0)
-		close(bs->trees_fd);
-	free(bs->trees_problem);
 }

@@ -4,12 +4,14 @@
 #include "fs/dataset/registry/trees_dir.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/base/io.h"
 #include "backends/base/log.h"
 
 #define LOG "tree"
@@ -25,6 +27,22 @@ struct tree_files {
 	size_t n, cap;
 	uint64_t bytes;
 };
+
+int trees_dir_open(const char *cache_dir, struct err *err)
+{
+	cleanup_buf struct buf path = BUF_INIT;
+	int fd, r;
+
+	buf_printf(&path, "%s/trees", cache_dir);
+	if (buf_failed(&path))
+		return err_nomem(err);
+	r = io_mkdir_p(path.data, 0700);
+	if (r < 0)
+		return err_errno(err, -r, "cache directory %s", path.data);
+	fd = open(path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_errno(err, errno, "cache directory %s",
+				  path.data) : fd;
+}
 
 void trees_dir_touch(int dirfd, const char *name)
 {

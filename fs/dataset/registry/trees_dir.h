@@ -8,8 +8,16 @@
 #define DATASETFS_DATASET_TREES_DIR_H
 
 #include <stdint.h>
+#include "backends/base/err.h"
 
 #define TREES_DIR_FILES_MAX 100000u	/* looked at in one trim */
+
+/*
+ * A descriptor of the directory below cache_dir, made if need be; or -errno,
+ * the text names it.  To be opened for each use and not kept: what was removed
+ * meanwhile is made again so, and what was mended is used again.
+ */
+int trees_dir_open(const char *cache_dir, struct err *err) MUST_CHECK;
 
 /* Marks a tree as used now. */
 void trees_dir_touch(int dirfd, const char *name);

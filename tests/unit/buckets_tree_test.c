@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The trees of a registry over file://, and what becomes of the cache. */
+#include <config.h>
+
+#include "fs/dataset/buckets.h"
+#include "tests/unit/catalog_place.h"
+
+static struct place place;
+static struct settings *settings;
+static struct buckets *bs;
+static struct bucket *bucket;
+static struct catalog *catalog;
+
+static void shell(const char *command)
+{
+	char line[256];
+
+	(void)snprintf(line, sizeof(line), "cd '%s' && %s", place.dir, command);
+	cr_assert_eq(system(line), 0, "%s", line);
+}
+
+static void manifest_is(const char *text)
+{
+	place_write(&place, "m/1.json", text);
+}
+
+static void registry_open(void)
+{
+	static const struct buckets_options opt = { .sync_only = false };
+	struct err err = ERR_INIT;
+
+	cr_assert_eq(buckets_new(&bs, settings, &opt, &err), 0, "%s",
+		     err.text);
+	bucket = buckets_find(bs, "b");
+	cr_assert_eq(bucket_catalog_sync(bucket, &catalog, &err), 0, "%s",
+		     err.text);
+}
+
+static void registry_close(void)
+{
+	if (catalog)
+		catalog_put(catalog);
+	if (bs)
+		buckets_free(bs);
+	catalog = NULL;
+	bs = NULL;
+}
+
+static void setup(void)
+{
+	struct settings_report report = SETTINGS_REPORT_INIT;
+	struct err err = ERR_INIT;
+	cleanup_buf struct buf text = BUF_INIT;
+	char uri[128];
+
+	place_open(&place);
+	place_write_format(&place);
+	place_write_name(&place, "imagenet", PLACE_ID);
+	place_write_head(&place, PLACE_ID, "imagenet", "");
+	(void)snprintf(uri, sizeof(uri), "file://%s/bucket/m/1.json",
+		       place.dir);
+	place_write_version(&place, PLACE_ID, 1, uri);
+	manifest_is("[]");
+	buf_printf(&text, "buckets:\n"
+		   "  b: {dataset_path: \"file://%s/bucket\"}\n"
+		   "datasetfs: {cache: {dir: \"%s\"}}\n",
+		   place.dir, place.cache);
+	cr_assert_eq(settings_parse(&settings, "test.yaml", text.data,
+				    text.len, &report, &err), 0, "%s",
+		     err.text);
+	settings_report_release(&report);
+	registry_open();
+}
+
+static void teardown(void)
+{
+	registry_close();
+	settings_free(settings);
+	place_close(&place);
+}
+
+TestSuite(buckets_tree, .init = setup, .fini = teardown);
+
+static int tree_of(struct tree **out, struct err *err)
+{
+	const struct dataset *ds;
+	const struct version *v;
+
+	err_clear(err);
+	cr_assert_eq(catalog_resolve(catalog, "b", "imagenet", "1", &ds, &v,
+				     err), 0, "%s", err->text);
+	return bucket_tree_sync(bucket, catalog, ds, v, out, err);
+}
+
+static void expect_tree(void)
+{
+	cleanup_tree struct tree *t = NULL;
+	struct err err = ERR_INIT;
+	struct tree_entry root;
+
+	cr_assert_eq(tree_of(&t, &err), 0, "%s", err.text);
+	cr_expect_eq(tree_entry(t, TREE_ROOT, &root, &err), 0, "%s", err.text);
+}
+
+Test(buckets_tree, a_tree_stays_in_the_cache)
+{
+	expect_tree();
+	shell("test -s cache/trees/*.tree");
+	manifest_is("damaged since");
+	expect_tree();
+}
+
+Test(buckets_tree, a_cache_directory_that_was_emptied_is_made_again)
+{
+	shell("rm -r cache/*");
+	expect_tree();
+	shell("test -s cache/trees/*.tree");
+	shell("rm -r cache");
+	expect_tree();
+	shell("test -s cache/trees/*.tree");
+}

@@ -135,7 +135,7 @@ int io_read_file(const char *path, size_t limit, struct buf *out,
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(err, errno, "%s", path);
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_SYSTEM,
+		return err_set(err, ERR_USAGE,
 			       S_ISDIR(st.st_mode) ? EISDIR : EINVAL,
 			       "%s: not a regular file", path);
 

@@ -19,8 +19,9 @@ int io_write_full(int fd, const void *src, size_t len) MUST_CHECK;
 
 /*
  * The whole of a regular file (symlinks followed, opened O_NONBLOCK) appended
- * to *out.  -EFBIG (ERR_USAGE) above limit bytes, ERR_MISSING for ENOENT,
- * ERR_SYSTEM else.  The text names the path.
+ * to *out.  ERR_USAGE: -EFBIG above limit bytes, -EISDIR for a directory,
+ * -EINVAL for what else is no regular file; ERR_MISSING for ENOENT, ERR_SYSTEM
+ * else.  The text names the path.
  */
 int io_read_file(const char *path, size_t limit, struct buf *out,
 		 struct err *err) MUST_CHECK;

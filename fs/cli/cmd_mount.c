@@ -59,18 +59,28 @@ static int parse_options(struct cli *cli, struct mount_words *w, int argc,
 static int override_settings(struct cli *cli, const struct mount_words *w)
 {
 	struct settings *st = cli->settings;
+	struct err err = ERR_INIT;
 
 	if (w->cache_dir) {
+		if (!*w->cache_dir)
+			return cli_usage(cli, "--cache-dir needs a folder");
 		free(st->cache_dir);
 		st->cache_dir = realpath(w->cache_dir, NULL);
 		if (!st->cache_dir)	/* it is made later */
 			st->cache_dir = strdup(w->cache_dir);
-		if (!st->cache_dir)
-			return EXIT_ENVIRONMENT;
+		if (!st->cache_dir) {
+			(void)err_nomem(&err);
+			return cli_fail(&err);
+		}
 	}
-	if (w->cache_size &&
-	    settings_parse_size(w->cache_size, &st->cache_size) < 0)
+	if (!w->cache_size)
+		return 0;
+	if (settings_parse_size(w->cache_size, &st->cache_size) < 0)
 		return cli_usage(cli, "cache size \"%s\": write it as 500GiB",
+				 w->cache_size);
+	if (st->cache_size < SETTINGS_CACHE_SIZE_MIN)
+		return cli_usage(cli, "cache size \"%s\": expected "
+				 SETTINGS_CACHE_SIZE_MIN_TEXT " at least",
 				 w->cache_size);
 	return 0;
 }

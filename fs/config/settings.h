@@ -64,6 +64,9 @@ struct settings_value {
 };
 #define SETTINGS_MASK "**********"	/* as OSMO masks */
 
+#define SETTINGS_CACHE_SIZE_MIN ((uint64_t)1 << 20)	/* less lacks a unit */
+#define SETTINGS_CACHE_SIZE_MIN_TEXT "1MiB"
+
 struct settings {
 	char *path;			/* of the file */
 	struct settings_bucket *buckets;	/* sorted by name */

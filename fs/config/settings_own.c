@@ -15,7 +15,6 @@
 #define SECRETS_DIR_DEFAULT "/etc/osmo/secrets"
 #define CACHE_DIR_ROOT "/var/cache/datasetfs"
 #define CACHE_FREE_PERCENT_DEFAULT 5u
-#define CACHE_SIZE_MIN ((uint64_t)1 << 20)	/* less is a missing unit */
 #define MEMORY_MIN ((uint64_t)128 << 20)	/* stacks and tables take half */
 
 static const struct field_path top = { NULL, "datasetfs" };
@@ -186,8 +185,8 @@ static void read_cache(struct settings_context *context,
 
 	value = yaml_node_get(node, "size");
 	if (yaml_node_is_null(value) ||
-	    !read_size(context, value, &size, CACHE_SIZE_MIN, "1MiB",
-		       &st->cache_size))
+	    !read_size(context, value, &size, SETTINGS_CACHE_SIZE_MIN,
+		       SETTINGS_CACHE_SIZE_MIN_TEXT, &st->cache_size))
 		settings_context_value_from(context, &size, "the smaller of "
 					    "90% of the file system and what "
 					    "leaves 5% free", "default");

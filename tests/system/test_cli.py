@@ -143,6 +143,10 @@ def test_failures(tap, config, top):
             (('-c', config, 'dataset', 'info', 'a/b/c'), 2, 'a reference that is none'),
             (('-c', config, 'dataset', 'list', 'nowhere'), 3, 'a bucket that does not exist'),
             (('-c', top + '/no.yaml', 'bucket', 'list'), 3, 'a configuration that does not exist'),
+            (('-c', top, 'bucket', 'list'), 2, 'a configuration that is a directory'),
+            (('-c', config, 'mount', '--cache-dir', '', top + '/no-point'), 2, 'a cache without a name'),
+            (('-c', config, 'mount', '--cache-size', '0', top + '/no-point'), 2, 'a cache of nothing'),
+            (('-c', config, 'mount', '--cache-size', '1048575', top + '/no-point'), 2, 'a cache below its minimum'),
             (('-c', config, 'config', 'get', 'WORKFLOW'), 2, 'a configuration that is not ours'),
             (('-c', config, 'unmount', top), 3, 'unmount where nothing is mounted'),
             (('-c', config, 'status', top), 3, 'status where nothing is mounted')):

@@ -135,6 +135,7 @@ Test(io, read_file_takes_only_regular_files_and_never_hangs)
 	cr_expect_eq(io_read_file(below("fifo"), 10, &out, &err), -EINVAL);
 	cr_expect_eq(io_read_file("/dev/zero", 10, &out, &err), -EINVAL);
 	cr_expect_eq(io_read_file(top, 10, &out, &err), -EISDIR);
+	cr_expect_eq(err.class, ERR_USAGE);
 	cr_expect_eq(io_read_file(below("none"), 10, &out, &err), -ENOENT);
 	cr_expect_eq(err.class, ERR_MISSING);
 	cr_expect_eq(out.len, 0);

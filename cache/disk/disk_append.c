@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The open segment: the newest one, to which records are appended.
+ */
+#include <config.h>
+#include "cache/disk/disk_cache_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include "backends/base/io.h"
+
+/* What one record takes in its segment, with its line of the summary. */
+static uint64_t cost(uint32_t len)
+{
+	return SEGMENT_ENTRY + (len ? SEGMENT_RECORD_HEAD + (uint64_t)len : 0);
+}
+
+/* The directory was removed or replaced: what is in it now is not known. */
+static int reopen_dir(struct disk_cache *dc, struct err *err)
+{
+	int r = io_mkdir_p(dc->dir, 0700);
+	int fd;
+
+	if (r < 0)
+		return err_errno(err, -r, "make %s", dc->dir);
+	fd = open(dc->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, errno, "open %s", dc->dir);
+	(void)close(dc->dir_fd);
+	dc->dir_fd = fd;
+	return 0;
+}
+
+static int open_new(struct disk_cache *dc, struct err *err)
+{
+	struct segment *s = NULL;
+	uint32_t slot;
+	int r;
+
+	r = segment_create(&s, dc->dir_fd, dc->next_sequence, err);
+	if (r == -ENOENT) {
+		err_clear(err);
+		r = reopen_dir(dc, err);
+		if (r == 0)
+			r = segment_create(&s, dc->dir_fd, dc->next_sequence,
+					   err);
+	}
+	if (r < 0)
+		return r;
+	dc->next_sequence++;
+	lock_take(&dc->lock);
+	slot = disk_slot_add(dc, s);
+	if (slot != DISK_NO_SLOT)
+		dc->bytes += segment_bytes(s);
+	lock_drop(&dc->lock);
+	if (slot == DISK_NO_SLOT) {
+		segment_put(s);
+		return err_nomem(err);
+	}
+	dc->open = s;
+	dc->open_slot = slot;
+	return 0;
+}
+
+int disk_seal(struct disk_cache *dc, struct err *err)
+{
+	struct segment *s = dc->open;
+
+	/* It stays in its slot, and readable, whatever comes of this. */
+	dc->open = NULL;
+	dc->open_slot = DISK_NO_SLOT;
+	return s ? segment_seal(s, err) : 0;
+}
+
+/* Indexes what was appended. */
+static int note_entry(struct disk_cache *dc, const struct segment_entry *e,
+		      struct err *err)
+{
+	struct disk_place place = { dc->open_slot, e->len,
+				    (uint32_t)e->value };
+	bool fits = true;
+
+	lock_take(&dc->lock);
+	dc->bytes += cost(e->len);
+	if (e->len) {
+		fits = disk_index_set(dc->index, &e->key, e->part, &place);
+		dc->written += fits;
+	} else {
+		struct disk_note now;
+
+		/* The newest holds, which may be one that is queued. */
+		if (disk_notes_find(dc->notes, &e->key, &now) &&
+		    now.fingerprint == e->value)
+			fits = disk_notes_set(dc->notes, &e->key, &now,
+					      dc->open_slot, false);
+	}
+	lock_drop(&dc->lock);
+	return fits ? 0 : err_nomem(err);
+}
+
+int disk_append_here(struct disk_cache *dc, struct segment_entry *entry,
+		     const void *data, struct err *err)
+{
+	int r;
+
+	if (!dc->open ||
+	    segment_bytes(dc->open) + cost(entry->len) > dc->segment_size)
+		return err_set(err, ERR_SYSTEM, ENOSPC, "the segment is full");
+	r = segment_append(dc->open, entry, data, err);
+	return r < 0 ? r : note_entry(dc, entry, err);
+}
+
+int disk_append(struct disk_cache *dc, const struct segment_key *key,
+		uint64_t offset, const void *data, uint32_t len,
+		const struct disk_note *note, struct err *err)
+{
+	struct segment_entry e = { .key = *key };
+	int r;
+
+	if (data) {
+		e.part = disk_part(offset);
+		e.len = len;
+	} else {
+		e.part = note->is_verified;
+		e.value = note->fingerprint;
+	}
+	/* What eviction carries over goes here too, half of it at most. */
+	for (int tries = 0; tries < 3; tries++) {
+		if (dc->open && segment_bytes(dc->open) + cost(len) >
+					dc->segment_size) {
+			r = disk_seal(dc, err);
+			if (r < 0)
+				return r;
+		}
+		r = dc->open ? 0 : open_new(dc, err);
+		if (r == 0)
+			r = disk_make_room(dc, cost(len), err);
+		if (r < 0)
+			return r;
+		r = disk_append_here(dc, &e, data, err);
+		if (r != -ENOSPC || segment_bytes(dc->open) + cost(len) <=
+					    dc->segment_size)
+			return r;
+		err_clear(err);
+	}
+	return err_set(err, ERR_SYSTEM, ENOSPC, "no room for a record");
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "cache/disk/disk_cache_impl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "backends/base/clock.h"
+#include "backends/base/io.h"
+#include "backends/base/log.h"
+
+#define LOG "cache"
+
+/* Else a file that is named so would leave no number for newer ones. */
+#define SEQUENCE_MAX (UINT64_MAX / 2)
+
+_Static_assert(DISK_CACHE_EXTENT <= SEGMENT_RECORD_MAX, "an extent is a record");
+
+/*
+ * Slots: segments by number, and a list of them by age.
+ */
+
+uint32_t disk_slot_add(struct disk_cache *dc, struct segment *s)
+{
+	uint32_t slot = dc->n_segments == dc->n_slots ? dc->n_slots : 0;
+
+	while (slot < dc->n_slots && dc->slots[slot].segment)
+		slot++;
+	if (slot == dc->cap_slots) {
+		uint32_t cap = dc->cap_slots ? 2 * dc->cap_slots : 64;
+		struct disk_slot *slots = reallocarray(dc->slots, cap,
+						       sizeof(*slots));
+
+		if (!slots)
+			return DISK_NO_SLOT;
+		dc->slots = slots;
+		dc->cap_slots = cap;
+	}
+	if (slot == dc->n_slots)
+		dc->n_slots++;
+	dc->slots[slot] = (struct disk_slot){ s, DISK_NO_SLOT };
+	if (dc->newest == DISK_NO_SLOT)
+		dc->oldest = slot;
+	else
+		dc->slots[dc->newest].newer = slot;
+	dc->newest = slot;
+	dc->n_segments++;
+	return slot;
+}
+
+struct segment *disk_slot_take_oldest(struct disk_cache *dc, uint32_t *slot)
+{
+	struct segment *s;
+
+	*slot = dc->oldest;
+	if (*slot == DISK_NO_SLOT)
+		return NULL;
+	s = dc->slots[*slot].segment;
+	dc->slots[*slot].segment = NULL;
+	dc->oldest = dc->slots[*slot].newer;
+	if (dc->oldest == DISK_NO_SLOT)
+		dc->newest = DISK_NO_SLOT;
+	dc->n_segments--;
+	return s;
+}
+
+/*
+ * Opening: the summaries, newest first, so that the first that is said of a
+ * record or a blob holds.
+ */
+
+struct loading {
+	struct disk_cache *dc;
+	uint32_t slot;
+};
+
+static int load_entry(void *arg, const struct segment_entry *e)
+{
+	struct loading *loading = arg;
+	struct disk_cache *dc = loading->dc;
+	struct disk_place place = { loading->slot, e->len,
+				    (uint32_t)e->value };
+	struct disk_place known;
+	bool fits = true;
+
+	lock_take(&dc->lock);
+	if (e->len == 0) {
+		struct disk_note note = { e->value, e->part != 0 };
+
+		(void)disk_notes_set(dc->notes, &e->key, &note, loading->slot,
+				     true);
+	} else if (!disk_index_find(dc->index, &e->key, e->part, false,
+				    &known)) {
+		fits = disk_index_set(dc->index, &e->key, e->part, &place);
+	}
+	lock_drop(&dc->lock);
+	return fits ? 0 : -ENOMEM;
+}
+
+static int newer_first(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* The numbers of all segments in the directory, newest first. */
+static int list_segments(struct disk_cache *dc, uint64_t **out, size_t *n,
+			 struct err *err)
+{
+	size_t cap = 0;
+	struct dirent *entry;
+	uint64_t sequence;
+	DIR *dir = opendir(dc->dir);
+
+	*out = NULL;
+	*n = 0;
+	if (!dir)
+		return err_errno(err, errno, "open %s", dc->dir);
+	while ((entry = readdir(dir))) {
+		if (!segment_name_parse(entry->d_name, &sequence))
+			continue;
+		if (*n == cap) {
+			uint64_t *more;
+
+			cap = cap ? 2 * cap : 256;
+			more = reallocarray(*out, cap, sizeof(**out));
+			if (!more)
+				break;
+			*out = more;
+		}
+		(*out)[(*n)++] = sequence;
+	}
+	closedir(dir);
+	if (*n)
+		qsort(*out, *n, sizeof(**out), newer_first);
+	return entry ? err_nomem(err) : 0;
+}
+
+static void remove_file(struct disk_cache *dc, uint64_t sequence)
+{
+	char name[SEGMENT_NAME];
+
+	segment_name(name, sequence);
+	(void)unlinkat(dc->dir_fd, name, 0);
+}
+
+/*
+ * Into the next slot: the first ones are newer, which the list of ages, made
+ * afterwards, turns round.
+ */
+static void load_segment(struct disk_cache *dc, uint64_t sequence)
+{
+	struct loading loading = { dc, dc->n_slots };
+	struct segment *s = NULL;
+	struct err err = ERR_INIT;
+	int r = -EBADMSG;
+
+	if (sequence <= SEQUENCE_MAX)
+		r = segment_open(&s, dc->dir_fd, sequence, load_entry,
+				 &loading, &err);
+	/* What was told of a part of it points into an empty slot now. */
+	if (r < 0) {
+		remove_file(dc, sequence);
+		return;
+	}
+	lock_take(&dc->lock);
+	if (disk_slot_add(dc, s) != loading.slot)
+		abort();
+	dc->bytes += segment_bytes(s);
+	lock_drop(&dc->lock);
+}
+
+/* They were added newest first. */
+static void reverse_ages(struct disk_cache *dc)
+{
+	for (uint32_t i = 0; i < dc->n_slots; i++)
+		dc->slots[i].newer = i ? i - 1 : DISK_NO_SLOT;
+	dc->oldest = dc->n_slots ? dc->n_slots - 1 : DISK_NO_SLOT;
+	dc->newest = dc->n_slots ? 0 : DISK_NO_SLOT;
+}
+
+static int load_all(struct disk_cache *dc, struct err *err)
+{
+	cleanup_free uint64_t *sequences = NULL;
+	size_t n;
+	int r;
+
+	r = list_segments(dc, &sequences, &n, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		load_segment(dc, sequences[i]);
+	dc->next_sequence = 1;
+	for (size_t i = 0; i < n && dc->next_sequence == 1; i++)
+		if (sequences[i] <= SEQUENCE_MAX)
+			dc->next_sequence = sequences[i] + 1;
+	lock_take(&dc->lock);
+	reverse_ages(dc);
+	lock_drop(&dc->lock);
+	return 0;
+}
+
+static int cache_prepare(struct disk_cache *dc, struct err *err)
+{
+	int r;
+
+	r = disk_index_new(&dc->index, dc->budget, err);
+	if (r == 0)
+		r = disk_notes_new(&dc->notes, dc->budget, err);
+	if (r < 0)
+		return r;
+	dc->scratch = malloc(SEGMENT_RECORD_MAX);
+	if (!dc->scratch)
+		return err_nomem(err);
+	r = io_mkdir_p(dc->dir, 0700);
+	if (r < 0)
+		return err_errno(err, -r, "make %s", dc->dir);
+	dc->dir_fd = open(dc->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dc->dir_fd < 0)
+		return err_errno(err, errno, "open %s", dc->dir);
+	r = load_all(dc, err);
+	return r < 0 ? r : disk_writer_start(dc, err);
+}
+
+int disk_cache_open(struct disk_cache **out,
+		    const struct disk_cache_options *opt, struct err *err)
+{
+	struct disk_cache *dc = calloc(1, sizeof(*dc));
+	int r;
+
+	if (!dc)
+		return err_nomem(err);
+	lock_init(&dc->lock);
+	cond_init(&dc->work);
+	cond_init(&dc->idle);
+	dc->dir_fd = -1;
+	dc->oldest = dc->newest = dc->open_slot = DISK_NO_SLOT;
+	dc->budget = opt->budget;
+	dc->size = opt->size < DISK_CACHE_SIZE_MIN ? DISK_CACHE_SIZE_MIN :
+						     opt->size;
+	dc->free = opt->free;
+	dc->segment_size = dc->size / DISK_SEGMENTS_SHARE;
+	if (dc->segment_size > SEGMENT_SIZE_MAX)
+		dc->segment_size = SEGMENT_SIZE_MAX;
+	dc->dir = strdup(opt->dir);
+	r = dc->dir ? cache_prepare(dc, err) : err_nomem(err);
+	if (r < 0) {
+		disk_cache_free(dc);
+		return r;
+	}
+	*out = dc;
+	return 0;
+}
+
+void disk_cache_free(struct disk_cache *dc)
+{
+	if (!dc)
+		return;
+	disk_writer_stop(dc);
+	for (uint32_t i = 0; i < dc->n_slots; i++)
+		segment_put(dc->slots[i].segment);
+	free(dc->slots);
+	disk_index_free(dc->index);
+	disk_notes_free(dc->notes);
+	if (dc->dir_fd >= 0)
+		(void)close(dc->dir_fd);
+	free(dc->scratch);
+	free(dc->dir);
+	cond_release(&dc->idle);
+	cond_release(&dc->work);
+	lock_release(&dc->lock);
+	free(dc);
+}
+
+/*
+ * Finding and reading.
+ */
+
+static bool find_part(struct disk_cache *dc, const struct segment_key *key,
+		      uint32_t part, uint64_t offset, struct disk_record *out)
+	REQUIRES(&dc->lock)
+{
+	uint64_t start = part * DISK_CACHE_GRAIN;
+	struct disk_place place;
+
+	if (!disk_index_find(dc->index, key, part, true, &place) ||
+	    offset >= start + place.len)
+		return false;
+	if (!dc->slots[place.slot].segment) {
+		disk_index_remove(dc->index, key, part, place.slot);
+		return false;
+	}
+	out->segment = segment_get(dc->slots[place.slot].segment);
+	out->slot = place.slot;
+	out->offset = start;
+	out->entry = (struct segment_entry){ *key, part, place.len,
+					     place.offset };
+	return true;
+}
+
+bool disk_cache_find(struct disk_cache *dc, const struct segment_key *key,
+		     uint64_t offset, struct disk_record *out)
+{
+	uint32_t grain = disk_part(offset);
+	uint32_t extent = disk_part(offset / DISK_CACHE_EXTENT *
+				    DISK_CACHE_EXTENT);
+	bool is_found;
+
+	lock_take(&dc->lock);
+	is_found = find_part(dc, key, extent, offset, out) ||
+		   (grain != extent && find_part(dc, key, grain, offset, out));
+	lock_drop(&dc->lock);
+	return is_found;
+}
+
+int disk_cache_read(struct disk_cache *dc, struct disk_record *record,
+		    void *dst)
+{
+	const struct segment_entry *e = &record->entry;
+	int r = segment_read(record->segment, e, dst);
+
+	if (r < 0) {
+		static struct log_limit limit;
+		unsigned dropped;
+
+		lock_take(&dc->lock);
+		disk_index_remove(dc->index, &e->key, e->part, record->slot);
+		dc->damaged++;
+		lock_drop(&dc->lock);
+		if (log_limit_ok(&limit, &dropped))
+			log_warn(LOG, "cached content is damaged, it is fetched again: segment=%016llx offset=%llu error=\"%s\" unlogged=%u",
+				 (unsigned long long)segment_sequence(record->segment),
+				 (unsigned long long)e->value,
+				 r == -EBADMSG ? "other bytes stand there" :
+						 strerror(-r),
+				 dropped);
+	}
+	disk_cache_release(record);
+	return r < 0 ? -EIO : 0;
+}
+
+void disk_cache_release(struct disk_record *record)
+{
+	segment_put(steal_pointer(&record->segment));
+}
+
+bool disk_cache_note(struct disk_cache *dc, const struct segment_key *key,
+		     struct disk_note *out)
+{
+	bool is_found;
+
+	lock_take(&dc->lock);
+	is_found = disk_notes_find(dc->notes, key, out);
+	lock_drop(&dc->lock);
+	return is_found;
+}
+
+void disk_cache_stats(struct disk_cache *dc, struct disk_cache_stats *out)
+{
+	lock_take(&dc->lock);
+	out->bytes = dc->bytes;
+	out->records = disk_index_count(dc->index);
+	out->segments = dc->n_segments;
+	out->written = dc->written;
+	out->dropped = dc->dropped;
+	out->damaged = dc->damaged;
+	out->evicted = dc->evicted;
+	out->is_paused = dc->paused_until_ms != 0;
+	(void)snprintf(out->problem, sizeof(out->problem), "%s", dc->problem);
+	lock_drop(&dc->lock);
+}

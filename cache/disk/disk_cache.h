@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The disk cache: records of blobs in a log of segments (segment.h), found by
+ * an index in memory, written by one thread, evicted by whole segments, oldest
+ * first; records that were used since they were written are carried over, half
+ * a segment's bytes at most.
+ *
+ * It never fails a reader.  When the disk does not take what it is given, that
+ * is said once in the log, nothing is written for DISK_CACHE_PAUSE_MS, and
+ * then it is tried again; what cannot be read, or is not what it should be, is
+ * a miss.  What comes faster than the disk takes it is not cached.
+ *
+ * Any thread may call.  Only disk_cache_read() and _open() wait for the disk.
+ * It must not know stores, how bytes are checked, or who waits for them.
+ */
+#ifndef DATASETFS_CACHE_DISK_DISK_CACHE_H
+#define DATASETFS_CACHE_DISK_DISK_CACHE_H
+
+#include "cache/disk/disk_notes.h"
+#include "cache/disk/segment.h"
+#include "cache/memory_budget.h"
+
+struct disk_cache;
+
+#define DISK_CACHE_GRAIN ((uint64_t)64 << 10)	/* records begin at multiples */
+#define DISK_CACHE_EXTENT ((uint64_t)1 << 20)	/* and end in the same extent */
+#define DISK_CACHE_QUEUE_MAX ((uint64_t)32 << 20)	/* bytes not yet written */
+#define DISK_CACHE_PAUSE_MS 10000
+#define DISK_CACHE_SIZE_MIN ((uint64_t)16 << 20)
+
+struct disk_cache_options {
+	const char *dir;	/* made if need be; this process's alone */
+	uint64_t size;		/* bytes of all segments at most */
+	uint64_t free;		/* bytes to leave free on the file system */
+	struct memory_budget *budget;	/* borrowed, outlives the cache */
+};
+
+/*
+ * Finds what the last process sealed.  Errors: of memory, or of a directory
+ * that cannot be made or opened.
+ */
+int disk_cache_open(struct disk_cache **out,
+		    const struct disk_cache_options *opt,
+		    struct err *err) MUST_CHECK;
+/* Writes what is queued and seals; no record may be pinned. */
+void disk_cache_free(struct disk_cache *dc);
+
+/* Pinned: given to disk_cache_read() or disk_cache_release(), once. */
+struct disk_record {
+	struct segment *segment;
+	struct segment_entry entry;
+	uint32_t slot;
+	uint64_t offset;	/* in the blob; entry.len bytes */
+};
+
+/* A record that holds the byte at offset.  False: there is none. */
+bool disk_cache_find(struct disk_cache *dc, const struct segment_key *key,
+		     uint64_t offset, struct disk_record *out);
+/* record->entry.len bytes into dst, or -EIO: it is a miss from now on. */
+int disk_cache_read(struct disk_cache *dc, struct disk_record *record,
+		    void *dst) MUST_CHECK;
+void disk_cache_release(struct disk_record *record);
+
+/*
+ * Keeps len bytes at offset: within one extent, from a grain on.  They must
+ * stay as they are until release(arg), which comes once, maybe at once.
+ */
+void disk_cache_put(struct disk_cache *dc, const struct segment_key *key,
+		    uint64_t offset, const void *data, uint32_t len,
+		    void (*release)(void *arg), void *arg);
+
+/* False: nothing is noted of that blob. */
+bool disk_cache_note(struct disk_cache *dc, const struct segment_key *key,
+		     struct disk_note *out);
+/* From now on; on the disk soon, and with fingerprint 0 before all else. */
+void disk_cache_set_note(struct disk_cache *dc, const struct segment_key *key,
+			 const struct disk_note *note);
+
+/* Waits until what was queued is written; for tests and before evicting. */
+void disk_cache_flush(struct disk_cache *dc);
+
+struct disk_cache_stats {
+	uint64_t bytes, records, segments;
+	uint64_t written, dropped, damaged, evicted;	/* records */
+	bool is_paused;
+	char problem[128];	/* why; "" when all is well */
+};
+void disk_cache_stats(struct disk_cache *dc, struct disk_cache_stats *out);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of the disk cache, shared by cache/disk/disk_*.c only.  The lock
+ * guards everything below but what the writing thread alone uses; no file is
+ * touched under it.
+ */
+#ifndef DATASETFS_CACHE_DISK_DISK_CACHE_IMPL_H
+#define DATASETFS_CACHE_DISK_DISK_CACHE_IMPL_H
+
+#include "backends/base/lock.h"
+#include "cache/disk/disk_cache.h"
+#include "cache/disk/disk_index.h"
+
+#define DISK_SEGMENTS_SHARE 8	/* of the size, in a small cache */
+
+struct disk_slot {
+	struct segment *segment;	/* NULL: the slot is free */
+	uint32_t newer;			/* slot numbers; DISK_NO_SLOT: none */
+};
+#define DISK_NO_SLOT UINT32_MAX
+
+struct disk_job {
+	struct disk_job *next;
+	struct segment_key key;
+	uint64_t offset;
+	const void *data;	/* NULL: a note */
+	uint32_t len;
+	struct disk_note note;
+	void (*release)(void *arg);
+	void *arg;
+};
+
+struct disk_cache {
+	struct memory_budget *budget;
+	char *dir;
+	uint64_t size, free, segment_size;
+	int dir_fd;
+
+	struct lock lock;
+	struct disk_index *index;
+	struct disk_notes *notes;
+	struct disk_slot *slots;
+	uint32_t n_slots, cap_slots;
+	uint32_t oldest, newest;
+	uint64_t bytes;		/* of all sealed segments */
+	uint32_t n_segments;
+
+	struct disk_job *head, *tail;
+	uint64_t queued_bytes;
+	bool is_writing;	/* the thread has a job in hand */
+	bool is_stopping;
+	struct cond work, idle;
+	pthread_t writer;
+	bool has_writer;
+
+	int64_t paused_until_ms;	/* 0: all is well */
+	char problem[128];
+	uint64_t written, dropped, damaged, evicted;
+
+	/* The writing thread's alone. */
+	struct segment *open;
+	uint32_t open_slot;
+	uint64_t next_sequence;
+	uint64_t unchecked_bytes;	/* written since the disk's room was asked */
+	void *scratch;			/* SEGMENT_RECORD_MAX */
+};
+
+static inline uint32_t disk_part(uint64_t offset)
+{
+	return (uint32_t)(offset / DISK_CACHE_GRAIN);
+}
+
+/* A slot for a segment that is newer than all.  DISK_NO_SLOT: no memory. */
+uint32_t disk_slot_add(struct disk_cache *dc, struct segment *s)
+	REQUIRES(&dc->lock);
+/* Takes the oldest out; its segment is the caller's. */
+struct segment *disk_slot_take_oldest(struct disk_cache *dc, uint32_t *slot)
+	REQUIRES(&dc->lock);
+
+/* --- disk_writer.c: what is queued, and the thread that writes it --- */
+int disk_writer_start(struct disk_cache *dc, struct err *err) MUST_CHECK;
+/* Writes what is queued, and seals. */
+void disk_writer_stop(struct disk_cache *dc);
+
+/* --- disk_append.c, disk_evict.c: on the writing thread only --- */
+
+/*
+ * Appends a record or (data NULL) a note to the open segment, which changes
+ * when it is full, evicting what must go.  -ENOSPC: no room can be made.
+ */
+int disk_append(struct disk_cache *dc, const struct segment_key *key,
+		uint64_t offset, const void *data, uint32_t len,
+		const struct disk_note *note, struct err *err) MUST_CHECK;
+/* The same where the open segment has the room; -ENOSPC: it has not. */
+int disk_append_here(struct disk_cache *dc, struct segment_entry *entry,
+		     const void *data, struct err *err) MUST_CHECK;
+int disk_seal(struct disk_cache *dc, struct err *err) MUST_CHECK;
+
+/* Evicts until n more bytes fit. */
+int disk_make_room(struct disk_cache *dc, uint64_t n, struct err *err)
+	MUST_CHECK;
+
+#endif

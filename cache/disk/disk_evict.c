@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Eviction: the oldest segment goes, but for the records in it that were used
+ * since they were written: those are appended anew (CLOCK).
+ */
+#include <config.h>
+#include "cache/disk/disk_cache_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* How much is written before the file system is asked for its room again. */
+#define ROOM_CHECK_BYTES ((uint64_t)4 << 20)
+
+struct eviction {
+	struct disk_cache *dc;
+	uint32_t slot;
+	uint64_t carried;
+	struct segment_entry *kept;
+	size_t n, cap;
+};
+
+static bool keep(struct eviction *ev, const struct segment_entry *e)
+{
+	if (ev->carried + e->len > ev->dc->segment_size / 2)
+		return false;
+	if (ev->n == ev->cap) {
+		size_t cap = ev->cap ? 2 * ev->cap : 256;
+		struct segment_entry *kept = reallocarray(ev->kept, cap,
+							  sizeof(*kept));
+
+		if (!kept)
+			return false;
+		ev->kept = kept;
+		ev->cap = cap;
+	}
+	ev->carried += e->len + SEGMENT_RECORD_HEAD;
+	ev->kept[ev->n++] = *e;
+	return true;
+}
+
+static int evict_entry(void *arg, const struct segment_entry *e)
+{
+	struct eviction *ev = arg;
+	struct disk_cache *dc = ev->dc;
+	struct disk_note note;
+
+	lock_take(&dc->lock);
+	if (e->len == 0) {
+		if (disk_notes_unmark(dc->notes, &e->key, ev->slot, &note))
+			(void)keep(ev, e);
+	} else if (!disk_index_unmark(dc->index, &e->key, e->part, ev->slot) ||
+		   !keep(ev, e)) {
+		disk_index_remove(dc->index, &e->key, e->part, ev->slot);
+		dc->evicted++;
+	}
+	lock_drop(&dc->lock);
+	return 0;
+}
+
+/* What cannot be carried over is a miss. */
+static void carry(struct eviction *ev, struct segment *s)
+{
+	struct disk_cache *dc = ev->dc;
+
+	for (size_t i = 0; i < ev->n; i++) {
+		struct segment_entry *e = &ev->kept[i];
+		struct err ignored = ERR_INIT;
+		int r = e->len ? segment_read(s, e, dc->scratch) : 0;
+
+		if (r == 0)
+			r = disk_append_here(dc, e, dc->scratch, &ignored);
+		if (r == 0)
+			continue;
+		lock_take(&dc->lock);
+		if (e->len)
+			disk_index_remove(dc->index, &e->key, e->part,
+					  ev->slot);
+		dc->evicted++;
+		lock_drop(&dc->lock);
+	}
+}
+
+/* False: only the open one is left. */
+static bool evict_oldest(struct disk_cache *dc)
+{
+	struct eviction ev = { .dc = dc };
+	struct err ignored = ERR_INIT;
+	char name[SEGMENT_NAME];
+	struct segment *s;
+
+	lock_take(&dc->lock);
+	ev.slot = dc->oldest;
+	s = ev.slot == DISK_NO_SLOT || ev.slot == dc->open_slot ?
+		    NULL : dc->slots[ev.slot].segment;
+	lock_drop(&dc->lock);
+	if (!s)
+		return false;
+
+	/* Where the summary is damaged, reads find the slot empty. */
+	(void)segment_each(s, evict_entry, &ev, &ignored);
+	carry(&ev, s);
+	free(ev.kept);
+	lock_take(&dc->lock);
+	s = disk_slot_take_oldest(dc, &ev.slot);
+	dc->bytes -= segment_bytes(s);
+	lock_drop(&dc->lock);
+	segment_name(name, segment_sequence(s));
+	(void)unlinkat(dc->dir_fd, name, 0);
+	segment_put(s);
+	dc->unchecked_bytes = ROOM_CHECK_BYTES;
+	return true;
+}
+
+/* As of the last look, which is repeated every ROOM_CHECK_BYTES. */
+static bool disk_has_room(struct disk_cache *dc)
+{
+	struct statvfs st;
+
+	if (dc->unchecked_bytes < ROOM_CHECK_BYTES)
+		return true;
+	if (fstatvfs(dc->dir_fd, &st) < 0)
+		return true;	/* writing will tell */
+	if ((uint64_t)st.f_bavail * st.f_frsize < dc->free + ROOM_CHECK_BYTES)
+		return false;
+	dc->unchecked_bytes = 0;
+	return true;
+}
+
+int disk_make_room(struct disk_cache *dc, uint64_t n, struct err *err)
+{
+	for (;;) {
+		uint64_t bytes;
+
+		lock_take(&dc->lock);
+		bytes = dc->bytes;
+		lock_drop(&dc->lock);
+		if (bytes + n <= dc->size && disk_has_room(dc))
+			break;
+		if (!evict_oldest(dc))
+			return err_set(err, ERR_SYSTEM, ENOSPC,
+				       "no room: %s has less than %llu bytes free",
+				       dc->dir, (unsigned long long)dc->free);
+	}
+	dc->unchecked_bytes += n;
+	return 0;
+}

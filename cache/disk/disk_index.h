@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the records of the disk cache are: a hash table in memory, 32 bytes a
+ * record and 4 to 8 for the table of chains, from the daemon's budget.  Keys
+ * are kept by 96 of their 128 bits: a record says itself whose it is.
+ *
+ * One thread at a time: the disk cache's lock.
+ */
+#ifndef DATASETFS_CACHE_DISK_DISK_INDEX_H
+#define DATASETFS_CACHE_DISK_DISK_INDEX_H
+
+#include "cache/disk/segment.h"
+#include "cache/memory_budget.h"
+
+struct disk_index;
+
+/* Where one record is. */
+struct disk_place {
+	uint32_t slot;		/* of its segment */
+	uint32_t len;
+	uint32_t offset;	/* in the segment */
+};
+
+int disk_index_new(struct disk_index **out, struct memory_budget *budget,
+		   struct err *err) MUST_CHECK;
+void disk_index_free(struct disk_index *ix);
+
+/* False: there is none.  mark: somebody uses it, see disk_index_unmark(). */
+bool disk_index_find(struct disk_index *ix, const struct segment_key *key,
+		     uint32_t part, bool mark, struct disk_place *out);
+
+/* In the place of an older one.  False: the budget has no room. */
+bool disk_index_set(struct disk_index *ix, const struct segment_key *key,
+		    uint32_t part, const struct disk_place *place)
+	MUST_CHECK;
+
+/* Only while it is in that slot. */
+void disk_index_remove(struct disk_index *ix, const struct segment_key *key,
+		       uint32_t part, uint32_t slot);
+
+/*
+ * True when the record is in that slot and was used since it was set or
+ * unmarked; it counts as unused from now on.
+ */
+bool disk_index_unmark(struct disk_index *ix, const struct segment_key *key,
+		       uint32_t part, uint32_t slot);
+
+uint64_t disk_index_count(const struct disk_index *ix);
+
+#endif

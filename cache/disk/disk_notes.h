@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is remembered of a large blob beside its bytes: a fingerprint of the
+ * validator that they came under, and whether all of them were right.  Kept in
+ * memory, 48 bytes each from the daemon's budget, and as notes in segments.
+ *
+ * One thread at a time: the disk cache's lock.
+ */
+#ifndef DATASETFS_CACHE_DISK_DISK_NOTES_H
+#define DATASETFS_CACHE_DISK_DISK_NOTES_H
+
+#include "cache/disk/segment.h"
+#include "cache/memory_budget.h"
+
+struct disk_notes;
+
+struct disk_note {
+	uint64_t fingerprint;	/* 0: nothing that is cached is valid */
+	bool is_verified;
+};
+
+int disk_notes_new(struct disk_notes **out, struct memory_budget *budget,
+		   struct err *err) MUST_CHECK;
+void disk_notes_free(struct disk_notes *notes);
+
+/* False: there is none.  It counts as used, see disk_notes_unmark(). */
+bool disk_notes_find(struct disk_notes *notes, const struct segment_key *key,
+		     struct disk_note *out);
+/* False: there is one already (is_new), or no memory. */
+bool disk_notes_set(struct disk_notes *notes, const struct segment_key *key,
+		    const struct disk_note *note, uint32_t slot, bool is_new)
+	MUST_CHECK;
+/*
+ * The note of a segment that goes: true when it is in that slot and was used
+ * since, then it is unused from now on; else it is forgotten if it was there.
+ */
+bool disk_notes_unmark(struct disk_notes *notes, const struct segment_key *key,
+		       uint32_t slot, struct disk_note *out);
+
+#endif

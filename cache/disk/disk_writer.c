@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is queued, and the thread that writes it.
+ */
+#include <config.h>
+#include "cache/disk/disk_cache_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include "backends/base/clock.h"
+#include "backends/base/log.h"
+
+#define LOG "cache"
+
+static void job_end(struct disk_job *job)
+{
+	if (job->release)
+		job->release(job->arg);
+	free(job);
+}
+
+/* Says so once; what was written stays readable. */
+static void pause_writing(struct disk_cache *dc, const struct err *why)
+{
+	struct err ignored = ERR_INIT;
+	bool is_new;
+
+	(void)disk_seal(dc, &ignored);
+	lock_take(&dc->lock);
+	is_new = dc->problem[0] == '\0';
+	(void)snprintf(dc->problem, sizeof(dc->problem), "%s", why->text);
+	dc->paused_until_ms = clock_ms() + DISK_CACHE_PAUSE_MS;
+	lock_drop(&dc->lock);
+	if (is_new)
+		log_warn(LOG, "nothing is cached on the disk for now: dir=%s error=\"%s\"",
+			 dc->dir, why->text);
+}
+
+static void all_is_well(struct disk_cache *dc)
+{
+	bool was_paused;
+
+	lock_take(&dc->lock);
+	was_paused = dc->problem[0] != '\0';
+	dc->problem[0] = '\0';
+	dc->paused_until_ms = 0;
+	lock_drop(&dc->lock);
+	if (was_paused)
+		log_info(LOG, "caching on the disk goes on: dir=%s", dc->dir);
+}
+
+static void job_write(struct disk_cache *dc, struct disk_job *job)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	r = disk_append(dc, &job->key, job->offset, job->data, job->len,
+			&job->note, &err);
+	/* That nothing is valid must be known to the next process too. */
+	if (r == 0 && !job->data && !job->note.fingerprint)
+		r = disk_seal(dc, &err);
+	if (r < 0)
+		pause_writing(dc, &err);
+	else
+		all_is_well(dc);
+}
+
+static struct disk_job *job_take(struct disk_cache *dc) REQUIRES(&dc->lock)
+{
+	struct disk_job *job = dc->head;
+
+	if (!job)
+		return NULL;
+	dc->head = job->next;
+	if (!dc->head)
+		dc->tail = NULL;
+	return job;
+}
+
+static void *writer_run(void *arg)
+{
+	struct disk_cache *dc = arg;
+	struct disk_job *job;
+	struct err ignored = ERR_INIT;
+
+	lock_take(&dc->lock);
+	for (;;) {
+		bool is_paused;
+
+		job = job_take(dc);
+		if (!job) {
+			cond_broadcast(&dc->idle);
+			if (dc->is_stopping)
+				break;
+			cond_wait(&dc->work, &dc->lock);
+			continue;
+		}
+		dc->is_writing = true;
+		is_paused = clock_ms() < dc->paused_until_ms;
+		dc->dropped += is_paused;
+		lock_drop(&dc->lock);
+		if (!is_paused)
+			job_write(dc, job);
+		lock_take(&dc->lock);
+		dc->queued_bytes -= job->len;
+		dc->is_writing = false;
+		lock_drop(&dc->lock);
+		job_end(job);
+		lock_take(&dc->lock);
+	}
+	lock_drop(&dc->lock);
+	(void)disk_seal(dc, &ignored);
+	return NULL;
+}
+
+int disk_writer_start(struct disk_cache *dc, struct err *err)
+{
+	int r = pthread_create(&dc->writer, NULL, writer_run, dc);
+
+	if (r)
+		return err_errno(err, r, "thread for the disk cache");
+	dc->has_writer = true;
+	return 0;
+}
+
+void disk_writer_stop(struct disk_cache *dc)
+{
+	if (!dc->has_writer)
+		return;
+	lock_take(&dc->lock);
+	dc->is_stopping = true;
+	cond_signal(&dc->work);
+	lock_drop(&dc->lock);
+	pthread_join(dc->writer, NULL);
+}
+
+void disk_cache_flush(struct disk_cache *dc)
+{
+	lock_take(&dc->lock);
+	while (dc->head || dc->is_writing)
+		cond_wait(&dc->idle, &dc->lock);
+	lock_drop(&dc->lock);
+}
+
+static void enqueue(struct disk_cache *dc, struct disk_job *job)
+	REQUIRES(&dc->lock)
+{
+	if (dc->tail)
+		dc->tail->next = job;
+	else
+		dc->head = job;
+	dc->tail = job;
+	dc->queued_bytes += job->len;
+	cond_signal(&dc->work);
+}
+
+void disk_cache_put(struct disk_cache *dc, const struct segment_key *key,
+		    uint64_t offset, const void *data, uint32_t len,
+		    void (*release)(void *arg), void *arg)
+{
+	struct disk_job *job = calloc(1, sizeof(*job));
+	struct disk_place known;
+	bool is_known, fits;
+
+	lock_take(&dc->lock);
+	is_known = disk_index_find(dc->index, key, disk_part(offset), false,
+				   &known) && known.len >= len;
+	fits = job && !is_known && !dc->is_stopping &&
+	       clock_ms() >= dc->paused_until_ms &&
+	       dc->queued_bytes + len <= DISK_CACHE_QUEUE_MAX;
+	if (fits) {
+		job->key = *key;
+		job->offset = offset;
+		job->data = data;
+		job->len = len;
+		job->release = release;
+		job->arg = arg;
+		enqueue(dc, job);
+	}
+	dc->dropped += !fits && !is_known;
+	lock_drop(&dc->lock);
+	if (fits)
+		return;
+	free(job);
+	release(arg);
+}
+
+void disk_cache_set_note(struct disk_cache *dc, const struct segment_key *key,
+			 const struct disk_note *note)
+{
+	struct disk_job *job = calloc(1, sizeof(*job));
+
+	lock_take(&dc->lock);
+	if (disk_notes_set(dc->notes, key, note, DISK_NO_SLOT, false) && job) {
+		job->key = *key;
+		job->note = *note;
+		enqueue(dc, steal_pointer(&job));
+	}
+	lock_drop(&dc->lock);
+	free(job);
+}

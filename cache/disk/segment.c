@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "cache/disk/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include "backends/base/digest.h"
+#include "backends/base/io.h"
+
+#define MAGIC_HEADER "dfsseg01"
+#define MAGIC_FOOTER "dfssum01"
+#define MAGIC_LEN 8
+
+/* A record takes at least its head: no more fit. */
+#define ENTRIES_MAX (SEGMENT_SIZE_MAX / SEGMENT_ENTRY)
+
+struct segment {
+	atomic_uint refs;
+	int fd;
+	uint64_t sequence;
+	uint64_t end;		/* of what was appended */
+	struct buf summary;	/* as written when it is sealed; then empty */
+};
+
+void segment_name(char out[SEGMENT_NAME], uint64_t sequence)
+{
+	(void)snprintf(out, SEGMENT_NAME, "%016llx",
+		       (unsigned long long)sequence);
+}
+
+bool segment_name_parse(const char *name, uint64_t *sequence)
+{
+	if (strlen(name) != SEGMENT_NAME - 1 ||
+	    strspn(name, "0123456789abcdef") != SEGMENT_NAME - 1)
+		return false;
+	*sequence = strtoull(name, NULL, 16);
+	return true;
+}
+
+static void entry_encode(uint8_t out[SEGMENT_ENTRY],
+			 const struct segment_entry *e)
+{
+	put_le64(out, e->key.hi);
+	put_le64(out + 8, e->key.lo);
+	put_le32(out + 16, e->part);
+	put_le32(out + 20, e->len);
+	put_le64(out + 24, e->value);
+}
+
+static void entry_decode(struct segment_entry *e, const uint8_t *in)
+{
+	e->key.hi = get_le64(in);
+	e->key.lo = get_le64(in + 8);
+	e->part = get_le32(in + 16);
+	e->len = get_le32(in + 20);
+	e->value = get_le64(in + 24);
+}
+
+/* A record's head: as its entry, but for the value. */
+static void head_encode(uint8_t out[SEGMENT_RECORD_HEAD],
+			const struct segment_entry *e, const void *data)
+{
+	struct segment_entry head = *e;
+
+	head.value = digest_xxh3(data, e->len);
+	entry_encode(out, &head);
+	put_le64(out + 32, digest_xxh3(out, 32));
+}
+
+static void header_encode(uint8_t out[SEGMENT_HEADER], uint64_t sequence)
+{
+	memset(out, 0, SEGMENT_HEADER);
+	memcpy(out, MAGIC_HEADER, MAGIC_LEN);
+	put_le64(out + 8, sequence);
+	put_le64(out + 16, digest_xxh3(out, 16));
+}
+
+static int segment_new(struct segment **out, int dir_fd, uint64_t sequence,
+		       int flags, struct err *err)
+{
+	struct segment *s = calloc(1, sizeof(*s));
+	char name[SEGMENT_NAME];
+
+	if (!s)
+		return err_nomem(err);
+	segment_name(name, sequence);
+	atomic_init(&s->refs, 1);
+	s->sequence = sequence;
+	s->fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW |
+				     O_NONBLOCK | flags, 0600);
+	if (s->fd < 0) {
+		int e = errno;
+
+		free(s);
+		return err_errno(err, e, "open segment %s", name);
+	}
+	*out = s;
+	return 0;
+}
+
+int segment_create(struct segment **out, int dir_fd, uint64_t sequence,
+		   struct err *err)
+{
+	uint8_t header[SEGMENT_HEADER];
+	struct segment *s;
+	int r;
+
+	r = segment_new(&s, dir_fd, sequence, O_CREAT | O_EXCL, err);
+	if (r < 0)
+		return r;
+	header_encode(header, sequence);
+	r = io_pwrite_full(s->fd, header, sizeof(header), 0);
+	if (r < 0) {
+		char name[SEGMENT_NAME];
+
+		segment_name(name, sequence);
+		(void)unlinkat(dir_fd, name, 0);
+		segment_put(s);
+		return err_errno(err, -r, "write segment %s", name);
+	}
+	s->end = sizeof(header);
+	*out = s;
+	return 0;
+}
+
+static int not_whole(const struct segment *s, struct err *err)
+{
+	return err_set(err, ERR_CORRUPT, EBADMSG,
+		       "segment %016llx is not whole",
+		       (unsigned long long)s->sequence);
+}
+
+static int read_exactly(const struct segment *s, void *dst, size_t len,
+			uint64_t offset, struct err *err)
+{
+	ssize_t n = io_pread_full(s->fd, dst, len, offset);
+
+	if (n < 0)
+		return err_errno(err, (int)-n, "read segment %016llx",
+				 (unsigned long long)s->sequence);
+	return (size_t)n == len ? 0 : not_whole(s, err);
+}
+
+/* Reads summary and footer; *n: how many entries; *end: of the records. */
+static int summary_load(const struct segment *s, struct buf *summary,
+			uint32_t *n, uint64_t *end, struct err *err)
+{
+	uint8_t footer[SEGMENT_FOOTER];
+	uint64_t size, len;
+	struct stat st;
+	int r;
+
+	if (fstat(s->fd, &st) < 0)
+		return err_errno(err, errno, "stat a segment");
+	size = (uint64_t)st.st_size;
+	if (!S_ISREG(st.st_mode) || size < SEGMENT_HEADER + SEGMENT_FOOTER)
+		return not_whole(s, err);
+	r = read_exactly(s, footer, sizeof(footer), size - SEGMENT_FOOTER, err);
+	if (r < 0)
+		return r;
+	*n = get_le32(footer + 16);
+	*end = get_le64(footer + 24);
+	len = (uint64_t)*n * SEGMENT_ENTRY;
+	if (memcmp(footer, MAGIC_FOOTER, MAGIC_LEN) ||
+	    get_le64(footer + 8) != s->sequence || *n > ENTRIES_MAX ||
+	    *end < SEGMENT_HEADER || *end > SEGMENT_SIZE_MAX ||
+	    *end + len + SEGMENT_FOOTER != size)
+		return not_whole(s, err);
+
+	r = buf_reserve(summary, (size_t)len + SEGMENT_FOOTER, err);
+	if (r < 0)
+		return r;
+	r = read_exactly(s, summary->data, (size_t)len, *end, err);
+	if (r < 0)
+		return r;
+	memcpy(summary->data + len, footer, SEGMENT_FOOTER - 8);
+	if (digest_xxh3(summary->data, (size_t)len + SEGMENT_FOOTER - 8) !=
+	    get_le64(footer + SEGMENT_FOOTER - 8))
+		return not_whole(s, err);
+	return 0;
+}
+
+/* The checksum is against accidents only. */
+static bool entry_is_possible(const struct segment_entry *e, uint64_t end)
+{
+	return e->len == 0 ||
+	       (e->len <= SEGMENT_RECORD_MAX && e->value >= SEGMENT_HEADER &&
+		e->value < end &&
+		end - e->value >= SEGMENT_RECORD_HEAD + e->len);
+}
+
+int segment_each(struct segment *s, segment_entry_fn each, void *arg,
+		 struct err *err)
+{
+	cleanup_buf struct buf summary = BUF_INIT;
+	struct segment_entry e;
+	uint64_t end = 0;
+	uint32_t n = 0;
+	int r = summary_load(s, &summary, &n, &end, err);
+
+	for (uint32_t i = n; r == 0 && i > 0; i--) {
+		entry_decode(&e, (uint8_t *)summary.data +
+				 (size_t)(i - 1) * SEGMENT_ENTRY);
+		r = entry_is_possible(&e, end) ? each(arg, &e) :
+						 not_whole(s, err);
+	}
+	if (r == 0)
+		s->end = end + (uint64_t)n * SEGMENT_ENTRY;
+	return r;
+}
+
+int segment_open(struct segment **out, int dir_fd, uint64_t sequence,
+		 segment_entry_fn each, void *arg, struct err *err)
+{
+	struct segment *s;
+	int r;
+
+	r = segment_new(&s, dir_fd, sequence, 0, err);
+	if (r < 0)
+		return r;
+	r = segment_each(s, each, arg, err);
+	if (r < 0) {
+		segment_put(s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
+struct segment *segment_get(struct segment *s)
+{
+	atomic_fetch_add(&s->refs, 1);
+	return s;
+}
+
+void segment_put(struct segment *s)
+{
+	if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
+		return;
+	(void)close(s->fd);
+	buf_release(&s->summary);
+	free(s);
+}
+
+uint64_t segment_sequence(const struct segment *s)
+{
+	return s->sequence;
+}
+
+uint64_t segment_bytes(const struct segment *s)
+{
+	return s->end + s->summary.len + SEGMENT_FOOTER;
+}
+
+static int record_write(struct segment *s, struct segment_entry *entry,
+			const void *data, struct err *err)
+{
+	uint8_t head[SEGMENT_RECORD_HEAD];
+	struct iovec iov[2] = {
+		{ head, sizeof(head) },
+		{ (void *)(uintptr_t)data, entry->len },
+	};
+	size_t len = sizeof(head) + entry->len;
+	ssize_t n;
+
+	head_encode(head, entry, data);
+	n = pwritev(s->fd, iov, 2, (off_t)s->end);
+	/* A file takes all, or has no room: the rest would not fit either. */
+	if (n < 0 || (size_t)n < len)
+		return err_errno(err, n < 0 ? errno : ENOSPC,
+				 "write segment %016llx",
+				 (unsigned long long)s->sequence);
+	entry->value = s->end;
+	s->end += len;
+	return 0;
+}
+
+int segment_append(struct segment *s, struct segment_entry *entry,
+		   const void *data, struct err *err)
+{
+	uint8_t line[SEGMENT_ENTRY];
+	int r = buf_reserve(&s->summary, sizeof(line), err);
+
+	if (r == 0 && entry->len)
+		r = record_write(s, entry, data, err);
+	if (r < 0)
+		return r;
+	entry_encode(line, entry);
+	return buf_add(&s->summary, line, sizeof(line), err);
+}
+
+int segment_seal(struct segment *s, struct err *err)
+{
+	uint8_t footer[SEGMENT_FOOTER] = {0};
+	int r;
+
+	memcpy(footer, MAGIC_FOOTER, MAGIC_LEN);
+	put_le64(footer + 8, s->sequence);
+	put_le32(footer + 16, (uint32_t)(s->summary.len / SEGMENT_ENTRY));
+	put_le64(footer + 24, s->end);
+	r = buf_add(&s->summary, footer, SEGMENT_FOOTER - 8, err);
+	if (r < 0)
+		return r;
+	put_le64(footer + SEGMENT_FOOTER - 8,
+		 digest_xxh3(s->summary.data, s->summary.len));
+	r = buf_add(&s->summary, footer + SEGMENT_FOOTER - 8, 8, err);
+	if (r == 0) {
+		r = io_pwrite_full(s->fd, s->summary.data, s->summary.len,
+				   s->end);
+		if (r < 0)
+			r = err_errno(err, -r, "seal segment %016llx",
+				      (unsigned long long)s->sequence);
+	}
+	s->end += s->summary.len - SEGMENT_FOOTER;
+	buf_release(&s->summary);
+	return r;
+}
+
+int segment_read(const struct segment *s, const struct segment_entry *entry,
+		 void *dst)
+{
+	uint8_t head[SEGMENT_RECORD_HEAD], expected[SEGMENT_RECORD_HEAD];
+	struct iovec iov[2] = {
+		{ head, sizeof(head) },
+		{ dst, entry->len },
+	};
+	ssize_t n;
+
+	do
+		n = preadv(s->fd, iov, 2, (off_t)entry->value);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < sizeof(head) + entry->len)
+		return -EBADMSG;
+	head_encode(expected, entry, dst);
+	return memcmp(head, expected, sizeof(head)) == 0 ? 0 : -EBADMSG;
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The disk cache: right bytes or a miss, within its size, again and again. */
+#include <config.h>
+#include "cache/disk/disk_cache.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MIB ((uint64_t)1 << 20)
+#define GRAIN DISK_CACHE_GRAIN
+
+static char dir[64];
+static struct memory_budget *budget;
+static struct disk_cache *dc;
+static uint64_t size = 32 * MIB;
+static atomic_uint releases;
+static uint8_t got[DISK_CACHE_EXTENT];
+
+static void reopen(void)
+{
+	struct disk_cache_options opt = { .dir = dir, .size = size,
+					  .budget = budget };
+	struct err err = ERR_INIT;
+
+	disk_cache_free(dc);
+	cr_assert_eq(disk_cache_open(&dc, &opt, &err), 0, "%s", err.text);
+}
+
+static void remove_all(void)
+{
+	char command[128];
+
+	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
+	cr_assert_eq(system(command), 0);
+}
+
+static void setup(void)
+{
+	struct err err = ERR_INIT;
+
+	(void)snprintf(dir, sizeof(dir), "/tmp/disk-cache-test-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+	cr_assert_eq(memory_budget_new(&budget, MEMORY_BUDGET_MIN, 0, &err), 0);
+	reopen();
+}
+
+static void teardown(void)
+{
+	disk_cache_free(dc);
+	cr_assert_eq(memory_budget_used(budget), 0);
+	memory_budget_free(budget);
+	remove_all();
+}
+
+TestSuite(disk_cache, .init = setup, .fini = teardown);
+
+static struct segment_key key_of(uint64_t i)
+{
+	return (struct segment_key){ i * 0x9e3779b97f4a7c15u, i };
+}
+
+static void fill(uint8_t *data, uint64_t i, uint64_t offset, uint32_t len)
+{
+	for (uint32_t k = 0; k < len; k++)
+		data[k] = (uint8_t)((offset + k + i * 131) *
+				    0x9e3779b97f4a7c15u >> 56);
+}
+
+static void release(void *data)
+{
+	free(data);
+	atomic_fetch_add(&releases, 1);
+}
+
+static void put(uint64_t i, uint64_t offset, uint32_t len)
+{
+	struct segment_key key = key_of(i);
+	uint8_t *data = malloc(len);
+
+	fill(data, i, offset, len);
+	disk_cache_put(dc, &key, offset, data, len, release, data);
+}
+
+/* The length of the record that holds offset, its bytes compared; 0: none. */
+static uint32_t held(uint64_t i, uint64_t offset)
+{
+	static uint8_t expected[DISK_CACHE_EXTENT];
+	struct segment_key key = key_of(i);
+	struct disk_record record;
+
+	if (!disk_cache_find(dc, &key, offset, &record))
+		return 0;
+	cr_assert(record.offset <= offset &&
+		  offset < record.offset + record.entry.len);
+	fill(expected, i, record.offset, record.entry.len);
+	if (disk_cache_read(dc, &record, got) < 0)
+		return 0;
+	cr_assert_arr_eq(got, expected, record.entry.len);
+	return record.entry.len;
+}
+
+static struct disk_cache_stats stats(void)
+{
+	struct disk_cache_stats st;
+
+	disk_cache_stats(dc, &st);
+	return st;
+}
+
+static uint64_t dir_bytes(void)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	uint64_t n = 0;
+
+	cr_assert_not_null(d);
+	while ((e = readdir(d))) {
+		struct stat st;
+
+		if (*e->d_name != '.' && fstatat(dirfd(d), e->d_name, &st, 0) == 0)
+			n += (uint64_t)st.st_size;
+	}
+	closedir(d);
+	return n;
+}
+
+Test(disk_cache, what_was_put_is_found_by_any_byte_of_it)
+{
+	put(1, 0, 5000);
+	put(2, 0, DISK_CACHE_EXTENT);
+	put(2, DISK_CACHE_EXTENT, 3 * GRAIN + 5);
+	put(3, 5 * GRAIN, GRAIN);
+	disk_cache_flush(dc);
+	cr_expect_eq(held(1, 0), 5000);
+	cr_expect_eq(held(1, 4999), 5000);
+	cr_expect_eq(held(1, 5000), 0);
+	cr_expect_eq(held(2, 12345), DISK_CACHE_EXTENT);
+	cr_expect_eq(held(2, DISK_CACHE_EXTENT + 3 * GRAIN), 3 * GRAIN + 5);
+	cr_expect_eq(held(3, 6 * GRAIN - 1), GRAIN);
+	cr_expect_eq(held(3, 4 * GRAIN), 0);
+	cr_expect_eq(held(3, 6 * GRAIN), 0);
+	cr_expect_eq(atomic_load(&releases), 4);
+}
+
+Test(disk_cache, it_is_there_after_a_restart)
+{
+	for (uint64_t i = 0; i < 300; i++)
+		put(i, 0, 10000);
+	disk_cache_flush(dc);
+	for (int restart = 0; restart < 3; restart++) {
+		reopen();
+		for (uint64_t i = 0; i < 300; i++)
+			cr_assert_eq(held(i, 77), 10000);
+	}
+	cr_expect_eq(stats().bytes, dir_bytes());
+	cr_expect_eq(stats().records, 300);
+}
+
+Test(disk_cache, bytes_stay_below_the_size_and_the_newest_stay)
+{
+	for (uint64_t i = 0; i < 200; i++) {
+		put(i, 0, DISK_CACHE_EXTENT);
+		disk_cache_flush(dc);
+		cr_assert_leq(dir_bytes(), size + MIB);
+	}
+	cr_expect_gt(stats().evicted, 150);
+	for (uint64_t i = 180; i < 200; i++)
+		cr_expect_eq(held(i, 0), DISK_CACHE_EXTENT);
+	cr_expect_eq(held(0, 0), 0);
+	reopen();
+	for (uint64_t i = 180; i < 200; i++)
+		cr_expect_eq(held(i, 0), DISK_CACHE_EXTENT);
+	cr_expect_eq(stats().bytes, dir_bytes());
+}
+
+Test(disk_cache, what_is_used_outlives_what_is_not)
+{
+	put(1000, 0, DISK_CACHE_EXTENT);
+	for (uint64_t i = 0; i < 200; i++) {
+		put(i, 0, DISK_CACHE_EXTENT);
+		disk_cache_flush(dc);
+		cr_assert_eq(held(1000, 5), DISK_CACHE_EXTENT);
+	}
+	reopen();
+	cr_expect_eq(held(1000, 5), DISK_CACHE_EXTENT);
+}
+
+Test(disk_cache, where_all_is_used_it_still_evicts)
+{
+	for (uint64_t i = 0; i < 200; i++) {
+		put(i, 0, DISK_CACHE_EXTENT);
+		disk_cache_flush(dc);
+		for (uint64_t k = 0; k <= i; k++)
+			(void)held(k, 0);
+		cr_assert_leq(dir_bytes(), size + MIB);
+	}
+	cr_expect_eq(held(199, 0), DISK_CACHE_EXTENT);
+}
+
+/* As kill -9 would leave it: the files as they are now, elsewhere. */
+Test(disk_cache, a_killed_process_leaves_what_it_had_sealed)
+{
+	struct disk_cache *killed;
+	char old[sizeof(dir)], command[256];
+	unsigned n_held = 0;
+
+	for (uint64_t i = 0; i < 25; i++)
+		put(i, 0, DISK_CACHE_EXTENT);
+	disk_cache_flush(dc);
+	killed = steal_pointer(&dc);
+	memcpy(old, dir, sizeof(dir));
+	(void)snprintf(dir, sizeof(dir), "%s-copy", old);
+	(void)snprintf(command, sizeof(command), "cp -r %s %s", old, dir);
+	cr_assert_eq(system(command), 0);
+	reopen();
+	for (uint64_t i = 0; i < 25; i++)
+		n_held += held(i, 0) != 0;
+	/* But for the segment that was open: an eighth of the size. */
+	cr_expect(n_held >= 21 && n_held < 25, "%u", n_held);
+	cr_expect_eq(stats().bytes, dir_bytes(), "the open one is removed");
+	remove_all();
+	memcpy(dir, old, sizeof(dir));
+	disk_cache_free(killed);
+}
+
+static int damage(unsigned seed)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	int n = 0;
+
+	srand(seed);
+	while ((e = readdir(d))) {
+		int fd = *e->d_name == '.' ? -1 :
+					     openat(dirfd(d), e->d_name, O_RDWR);
+		struct stat st;
+
+		if (fd < 0)
+			continue;
+		fstat(fd, &st);
+		for (int i = 0; i < 10; i++) {
+			off_t at = rand() % st.st_size;
+			uint8_t byte;
+
+			cr_assert_eq(pread(fd, &byte, 1, at), 1);
+			byte ^= (uint8_t)(1 << rand() % 8);
+			cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
+			n++;
+		}
+		close(fd);
+	}
+	closedir(d);
+	return n;
+}
+
+Test(disk_cache, damaged_bytes_are_a_miss_and_can_be_put_again)
+{
+	unsigned n_held = 0;
+
+	for (uint64_t i = 0; i < 25; i++)
+		put(i, 0, DISK_CACHE_EXTENT);
+	disk_cache_flush(dc);
+	cr_assert_gt(damage(1), 0);
+	for (uint64_t i = 0; i < 25; i++)
+		n_held += held(i, 0) != 0;
+	cr_expect_lt(n_held, 25);
+	cr_expect_eq(stats().damaged, 25 - n_held);
+	for (uint64_t i = 0; i < 25; i++)
+		put(i, 0, DISK_CACHE_EXTENT);
+	disk_cache_flush(dc);
+	for (uint64_t i = 0; i < 25; i++)
+		cr_expect_eq(held(i, 0), DISK_CACHE_EXTENT);
+	cr_assert_gt(damage(2), 0);
+	reopen();
+	for (uint64_t i = 0; i < 25; i++)
+		(void)held(i, 0);
+}
+
+Test(disk_cache, a_removed_directory_is_made_again)
+{
+	for (uint64_t i = 0; i < 10; i++)
+		put(i, 0, DISK_CACHE_EXTENT);
+	disk_cache_flush(dc);
+	remove_all();
+	for (uint64_t i = 0; i < 10; i++)
+		cr_expect_eq(held(i, 0), DISK_CACHE_EXTENT, "still open");
+	for (uint64_t i = 10; i < 20; i++)
+		put(i, 0, DISK_CACHE_EXTENT);
+	disk_cache_flush(dc);
+	cr_expect_eq(held(19, 0), DISK_CACHE_EXTENT);
+	reopen();
+	cr_expect_eq(held(19, 0), DISK_CACHE_EXTENT);
+}
+
+Test(disk_cache, a_disk_that_takes_nothing_fails_nobody)
+{
+	put(1, 0, 1000);
+	disk_cache_flush(dc);
+	remove_all();
+	cr_assert_eq(close(open(dir, O_CREAT | O_WRONLY, 0600)), 0);
+	for (uint64_t i = 2; i < 40; i++)
+		put(i, 0, DISK_CACHE_EXTENT);
+	disk_cache_flush(dc);
+	cr_expect(stats().is_paused);
+	cr_expect_not(strcmp(stats().problem, "") == 0);
+	cr_expect_eq(held(1, 0), 1000);
+	cr_expect_gt(stats().dropped, 10);
+}
+
+Test(disk_cache, no_room_on_the_file_system_is_a_pause)
+{
+	struct disk_cache_options opt = { .dir = dir, .size = size,
+					  .free = (uint64_t)1 << 62,
+					  .budget = budget };
+	struct err err = ERR_INIT;
+
+	for (uint64_t i = 0; i < 30; i++)
+		put(i, 0, DISK_CACHE_EXTENT);
+	disk_cache_free(dc);
+	cr_assert_eq(disk_cache_open(&dc, &opt, &err), 0);
+	/* The room is asked for again every few MiB. */
+	for (uint64_t i = 100; i < 110; i++)
+		put(i, 0, DISK_CACHE_EXTENT);
+	disk_cache_flush(dc);
+	cr_expect(stats().is_paused);
+	cr_expect_leq(stats().bytes, 8 * MIB);
+}
+
+Test(disk_cache, the_newest_note_holds_across_restarts)
+{
+	struct segment_key key = key_of(9), none = key_of(10);
+	struct disk_note note = { 77, false }, seen;
+
+	disk_cache_set_note(dc, &key, &note);
+	cr_assert(disk_cache_note(dc, &key, &seen) && seen.fingerprint == 77);
+	reopen();
+	note.is_verified = true;
+	disk_cache_set_note(dc, &key, &note);
+	reopen();
+	cr_assert(disk_cache_note(dc, &key, &seen));
+	cr_expect(seen.fingerprint == 77 && seen.is_verified);
+	cr_expect_not(disk_cache_note(dc, &none, &seen));
+}
+
+Test(disk_cache, that_nothing_is_valid_survives_a_kill)
+{
+	struct segment_key key = key_of(9);
+	struct disk_note note = { 77, true }, seen;
+	struct disk_cache_options opt = { .dir = dir, .size = size,
+					  .budget = budget };
+	struct disk_cache *other;
+	struct err err = ERR_INIT;
+
+	disk_cache_set_note(dc, &key, &note);
+	note.fingerprint = 0;
+	disk_cache_set_note(dc, &key, &note);
+	disk_cache_flush(dc);
+	cr_assert_eq(disk_cache_open(&other, &opt, &err), 0);
+	cr_assert(disk_cache_note(other, &key, &seen));
+	cr_expect_eq(seen.fingerprint, 0);
+	disk_cache_free(other);
+}
+
+Test(disk_cache, a_note_in_use_is_carried_over)
+{
+	struct segment_key key = key_of(5000);
+	struct disk_note note = { 77, true }, seen;
+
+	disk_cache_set_note(dc, &key, &note);
+	for (uint64_t i = 0; i < 200; i++) {
+		put(i, 0, DISK_CACHE_EXTENT);
+		disk_cache_flush(dc);
+		cr_assert(disk_cache_note(dc, &key, &seen));
+	}
+	reopen();
+	cr_assert(disk_cache_note(dc, &key, &seen));
+	cr_expect(seen.fingerprint == 77 && seen.is_verified);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A segment gives back what was put in, or says that it is not there. */
+#include <config.h>
+#include "cache/disk/segment.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <string.h>
+#include "backends/base/buf.h"
+#include "backends/base/io.h"
+
+#define RECORDS 20
+
+static char dir[64];
+static int dir_fd;
+static struct err err;
+static uint8_t data[SEGMENT_RECORD_MAX], got[SEGMENT_RECORD_MAX];
+
+static void setup(void)
+{
+	(void)snprintf(dir, sizeof(dir), "/tmp/segment-test-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void teardown(void)
+{
+	close(dir_fd);
+	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+TestSuite(segment, .init = setup, .fini = teardown);
+
+static uint32_t len_of(uint32_t i)
+{
+	return i == 7 ? SEGMENT_RECORD_MAX : 1 + i * 1000;
+}
+
+static const uint8_t *bytes_of(uint32_t i)
+{
+	for (uint32_t k = 0; k < len_of(i); k++)
+		data[k] = (uint8_t)((k ^ i) * 2654435761u >> 24);
+	return data;
+}
+
+/* RECORDS records and a note after each, sealed. */
+static void make(uint64_t sequence)
+{
+	struct segment *s;
+
+	cr_assert_eq(segment_create(&s, dir_fd, sequence, &err), 0, "%s",
+		     err.text);
+	for (uint32_t i = 0; i < RECORDS; i++) {
+		struct segment_entry e = { { i, ~(uint64_t)i }, i, len_of(i), 0 };
+		struct segment_entry note = { { 7, i }, 1, 0, i * 3 };
+
+		cr_assert_eq(segment_append(s, &e, bytes_of(i), &err), 0);
+		cr_assert_eq(segment_append(s, &note, NULL, &err), 0);
+		cr_assert_eq(segment_read(s, &e, got), 0, "while it is open");
+	}
+	cr_assert_eq(segment_seal(s, &err), 0, "%s", err.text);
+	segment_put(s);
+}
+
+struct seen {
+	uint32_t n, n_notes;
+	struct segment_entry entries[RECORDS];
+};
+
+static int each(void *arg, const struct segment_entry *e)
+{
+	struct seen *seen = arg;
+
+	if (e->len == 0) {
+		cr_expect_eq(e->value, e->key.lo * 3);
+		seen->n_notes++;
+		return 0;
+	}
+	cr_assert_lt(seen->n, RECORDS);
+	seen->entries[seen->n++] = *e;
+	return 0;
+}
+
+static int open_it(struct segment **s, struct seen *seen, uint64_t sequence)
+{
+	memset(seen, 0, sizeof(*seen));
+	err_clear(&err);
+	return segment_open(s, dir_fd, sequence, each, seen, &err);
+}
+
+Test(segment, what_was_sealed_is_found_in_another_process)
+{
+	struct segment *s;
+	struct seen seen;
+	struct stat st;
+
+	make(5);
+	cr_assert_eq(open_it(&s, &seen, 5), 0, "%s", err.text);
+	cr_assert(seen.n == RECORDS && seen.n_notes == RECORDS);
+	cr_assert_eq(fstatat(dir_fd, "0000000000000005", &st, 0), 0);
+	cr_expect_eq(segment_bytes(s), (uint64_t)st.st_size);
+	for (uint32_t i = 0; i < RECORDS; i++) {
+		const struct segment_entry *e = &seen.entries[RECORDS - 1 - i];
+
+		cr_expect(e->key.hi == i && e->part == i, "newest first");
+		cr_assert_eq(segment_read(s, e, got), 0);
+		cr_assert_arr_eq(got, bytes_of(i), len_of(i));
+	}
+	segment_put(s);
+}
+
+Test(segment, an_unlinked_one_is_read_to_the_end)
+{
+	struct segment *s, *other;
+	struct seen seen;
+
+	make(5);
+	cr_assert_eq(open_it(&s, &seen, 5), 0);
+	other = segment_get(s);
+	cr_assert_eq(unlinkat(dir_fd, "0000000000000005", 0), 0);
+	segment_put(s);
+	cr_expect_eq(segment_read(other, &seen.entries[3], got), 0);
+	segment_put(other);
+}
+
+Test(segment, what_was_not_sealed_is_none)
+{
+	struct segment_entry e = { { 1, 2 }, 3, 100, 0 };
+	struct segment *s;
+	struct seen seen;
+
+	cr_assert_eq(segment_create(&s, dir_fd, 1, &err), 0);
+	cr_assert_eq(segment_append(s, &e, bytes_of(1), &err), 0);
+	segment_put(s);
+	cr_expect_eq(open_it(&s, &seen, 1), -EBADMSG);
+	cr_expect_eq(seen.n, 0);
+}
+
+Test(segment, another_name_is_another_segment)
+{
+	struct segment *s;
+	struct seen seen;
+
+	make(5);
+	cr_assert_eq(renameat(dir_fd, "0000000000000005", dir_fd,
+			      "0000000000000006"), 0);
+	cr_expect_eq(open_it(&s, &seen, 6), -EBADMSG);
+}
+
+Test(segment, every_flipped_bit_is_noticed_where_it_is)
+{
+	cleanup_buf struct buf whole = BUF_INIT;
+	char path[128];
+	struct segment *s;
+	struct seen seen;
+	int fd, n_bad_opens = 0, n_bad_reads = 0;
+
+	make(5);
+	(void)snprintf(path, sizeof(path), "%s/0000000000000005", dir);
+	cr_assert_eq(io_read_file(path, SEGMENT_SIZE_MAX, &whole, &err), 0);
+	fd = open(path, O_RDWR);
+	for (size_t at = 0; at < whole.len; at += 997) {
+		uint8_t wrong = (uint8_t)whole.data[at] ^ 0x10;
+
+		cr_assert_eq(pwrite(fd, &wrong, 1, (off_t)at), 1);
+		if (open_it(&s, &seen, 5) < 0) {
+			n_bad_opens++;
+		} else {
+			for (uint32_t i = 0; i < seen.n; i++) {
+				if (segment_read(s, &seen.entries[i], got) < 0)
+					n_bad_reads++;
+				else
+					cr_assert_arr_eq(got, bytes_of(seen.entries[i].part),
+							 seen.entries[i].len);
+			}
+			segment_put(s);
+		}
+		cr_assert_eq(pwrite(fd, &whole.data[at], 1, (off_t)at), 1);
+	}
+	close(fd);
+	/* One record each; and the summary takes its share. */
+	cr_expect_gt(n_bad_reads, 1000);
+	cr_expect_geq(n_bad_opens, 1);
+}
+
+Test(segment, every_length_is_whole_or_none)
+{
+	char path[128];
+	struct segment *s;
+	struct seen seen;
+	struct stat st;
+
+	make(5);
+	(void)snprintf(path, sizeof(path), "%s/0000000000000005", dir);
+	cr_assert_eq(stat(path, &st), 0);
+	for (off_t len = st.st_size - 1; len > 0; len -= len > 2000 ? 1999 : 1) {
+		cr_assert_eq(truncate(path, len), 0);
+		cr_assert_eq(open_it(&s, &seen, 5), -EBADMSG, "%lld",
+			     (long long)len);
+	}
+}
+
+Test(segment, a_file_that_shrinks_is_a_short_read)
+{
+	char path[128];
+	struct segment *s;
+	struct seen seen;
+
+	make(5);
+	cr_assert_eq(open_it(&s, &seen, 5), 0);
+	(void)snprintf(path, sizeof(path), "%s/0000000000000005", dir);
+	cr_assert_eq(truncate(path, 1000), 0);
+	cr_expect_eq(segment_read(s, &seen.entries[0], got), -EBADMSG);
+	segment_put(s);
+}
+
+Test(segment, pieces_that_changed_places_are_none_of_the_records)
+{
+	struct segment_entry a = { { 1, 1 }, 0, 500, 0 };
+	struct segment_entry b = { { 1, 2 }, 0, 500, 0 };
+	struct segment *s;
+	uint64_t at;
+
+	cr_assert_eq(segment_create(&s, dir_fd, 1, &err), 0);
+	cr_assert_eq(segment_append(s, &a, bytes_of(1), &err), 0);
+	cr_assert_eq(segment_append(s, &b, bytes_of(2), &err), 0);
+	at = a.value;
+	a.value = b.value;
+	b.value = at;
+	cr_expect_eq(segment_read(s, &a, got), -EBADMSG);
+	cr_expect_eq(segment_read(s, &b, got), -EBADMSG);
+	segment_put(s);
+}
+
+Test(segment, only_segments_have_such_names)
+{
+	uint64_t sequence;
+
+	cr_expect(segment_name_parse("00000000000000ff", &sequence) &&
+		  sequence == 255);
+	cr_expect_not(segment_name_parse("00000000000000FF", &sequence));
+	cr_expect_not(segment_name_parse("0ff", &sequence));
+	cr_expect_not(segment_name_parse("00000000000000ff0", &sequence));
+	cr_expect_not(segment_name_parse("-000000000000001", &sequence));
+}

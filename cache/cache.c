@@ -301,6 +301,14 @@ void cache_unpin(struct cache *cache, struct extent *const *extents, int n)
 	free_list(cache, dead);
 }
 
+void cache_repin(struct cache *cache, struct extent *extent)
+{
+	lock_take(&cache->lock);
+	assert(extent->pins > 0);
+	extent->pins++;
+	lock_drop(&cache->lock);
+}
+
 uint64_t cache_held_until(struct cache *cache, const struct blob_id *id,
 			  uint64_t offset)
 {

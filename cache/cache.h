@@ -65,6 +65,8 @@ int cache_pin_quietly(struct cache *cache, const struct blob_id *id,
 		      uint64_t offset, size_t len, struct extent **out,
 		      int max, uint64_t *missing);
 void cache_unpin(struct cache *cache, struct extent *const *extents, int n);
+/* Pins once more what the caller has pinned. */
+void cache_repin(struct cache *cache, struct extent *extent);
 
 /*
  * Where the extent ends that holds offset; 0: none does.  May be wrong by the

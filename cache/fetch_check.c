@@ -132,7 +132,7 @@ static bool part_note(struct fetcher *f, struct fetch *fetch, uint32_t part,
 		bad_blob(f, st);
 		return true;
 	}
-	st->is_verified = true;
+	state_set_verified(f, st);
 	state_forget_parts(f, st);
 	return false;
 }

@@ -77,13 +77,15 @@ void waiter_answer(struct fetcher *f, struct fetch_waiter *w,
 }
 
 /* A response to go by, after all that is known of the blob?  Under the lock. */
-static int check_validator(struct fetch *fetch)
+static int check_validator(struct fetcher *f, struct fetch *fetch)
+	REQUIRES(&f->lock)
 {
 	struct blob_state *st = fetch->state;
+	int r;
 
 	if (fetch->generation != st->generation)
 		return -EAGAIN;
-	if (st->is_whole || st->is_fixed)
+	if (st->is_whole || st->is_fixed || fetch->is_from_disk)
 		return 0;
 	if (st->bad_validator && strcmp(st->bad_validator, fetch->etag) == 0) {
 		st->bad_until_ms = clock_ms() + FETCH_BAD_MS;
@@ -92,8 +94,8 @@ static int check_validator(struct fetch *fetch)
 			       backend_name(st->source->backend), st->key);
 	}
 	if (!st->validator) {
-		st->validator = strdup(fetch->etag);
-		return st->validator ? 0 : err_nomem(&fetch->err);
+		r = state_set_validator(f, st, fetch->etag);
+		return r == -ENOMEM ? err_nomem(&fetch->err) : r;
 	}
 	return strcmp(st->validator, fetch->etag) == 0 ? 0 : -ESTALE;
 }
@@ -198,7 +200,7 @@ static int admit(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock)
 {
 	struct blob_state *st = fetch->state;
 	bool is_charged = fetch->is_charged;
-	int r = check_validator(fetch);
+	int r = check_validator(f, fetch);
 
 	if (r < 0)
 		return r;
@@ -213,18 +215,59 @@ static int admit(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock)
 	return 0;
 }
 
+struct disk_put {
+	struct fetcher *fetcher;
+	struct extent *pin;
+};
+
+static void disk_put_end(void *arg)
+{
+	struct disk_put *put = arg;
+	struct fetcher *f = put->fetcher;
+
+	cache_unpin(f->cache, &put->pin, 1);
+	free(put);
+	/* What is read ahead may have waited for this. */
+	fetch_pump(f);
+}
+
+/* What came from a store goes on to the disk, pinned until it is there. */
+static void keep_on_disk(struct fetcher *f, struct fetch *fetch,
+			 const struct segment_key *key)
+{
+	for (int i = 0; i < fetch->n_pins; i++) {
+		struct disk_put *put = malloc(sizeof(*put));
+		struct extent *pin = fetch->pins[i];
+
+		if (!put)
+			return;
+		*put = (struct disk_put){ f, pin };
+		cache_repin(f->cache, pin);
+		disk_cache_put(f->opt.disk, key, pin->offset, pin->data,
+			       pin->len, disk_put_end, put);
+	}
+}
+
 static void deliver(struct fetcher *f, struct fetch *fetch)
 {
+	struct segment_key key;
+	bool is_kept;
+
 	lock_take(&f->lock);
 	fetch->r = admit(f, fetch);
 	if (fetch->r == 0)
 		parts_begin(f, fetch);
+	is_kept = fetch->r == 0 && fetch->state->is_on_disk &&
+		  !fetch->is_from_disk && !fetch->is_over;
+	key = fetch->state->disk_key;
 	fetch_unlist(fetch);
 	if (fetch->n_jobs)
 		fetch_list_hashing(fetch);
 	lock_drop(&f->lock);
 	if (fetch->r == 0)
 		waiters_try(f, fetch);
+	if (is_kept)
+		keep_on_disk(f, fetch, &key);
 }
 
 static void note_bad(struct fetcher *f, struct fetch *fetch)
@@ -292,7 +335,7 @@ static void finish(void *arg)
 	struct fetcher *f = fetch->fetcher;
 	struct err ignored = ERR_INIT;
 
-	if (fetch->r == 0 && fetch->state->is_whole) {
+	if (fetch->r == 0 && fetch->state->is_whole && !fetch->is_from_disk) {
 		fetch->r = fetch_check_whole(fetch);
 		if (fetch->r < 0)
 			note_bad(f, fetch);
@@ -319,6 +362,20 @@ static struct pool *pool_of(const struct fetch *fetch)
 	return is_apart ? fetch->fetcher->hashers : fetch->fetcher->pool;
 }
 
+/* Nothing is on its way for it any more. */
+static void landed(struct fetcher *f, struct fetch *fetch)
+{
+	lock_take(&f->lock);
+	f->in_flight--;
+	fetch->source->in_flight--;
+	if (fetch->is_ahead) {
+		fetch->is_ahead = false;
+		f->n_ahead--;
+	}
+	f->finishing++;
+	lock_drop(&f->lock);
+}
+
 void fetch_arrived(void *arg, int r, const struct object_info *info,
 		   const struct err *err)
 {
@@ -334,15 +391,28 @@ void fetch_arrived(void *arg, int r, const struct object_info *info,
 		atomic_fetch_add_explicit(&f->bytes_fetched, fetch->len,
 					  memory_order_relaxed);
 	}
-	lock_take(&f->lock);
-	f->in_flight--;
-	fetch->state->source->in_flight--;
-	if (fetch->is_ahead) {
-		fetch->is_ahead = false;
-		f->n_ahead--;
-	}
-	f->finishing++;
-	lock_drop(&f->lock);
+	landed(f, fetch);
 	if (pool_submit(pool_of(fetch), finish, fetch, &ignored) < 0)
 		finish(fetch);
+}
+
+void fetch_read_disk(void *arg)
+{
+	struct fetch *fetch = arg;
+	struct fetcher *f = fetch->fetcher;
+
+	/* A record that is none any more: whoever waits looks again. */
+	fetch->r = disk_cache_read(f->opt.disk, &fetch->record, fetch->data);
+	if (fetch->r < 0) {
+		/* It is fetched whole, and may as well be written whole. */
+		if (fetch->state->is_whole)
+			disk_cache_forget(f->opt.disk, &fetch->state->disk_key,
+					  fetch->state->size);
+		fetch->r = -EAGAIN;
+	} else {
+		atomic_fetch_add_explicit(&f->bytes_from_disk, fetch->len,
+					  memory_order_relaxed);
+	}
+	landed(f, fetch);
+	finish(fetch);
 }

@@ -47,9 +47,15 @@ static uint64_t clip(const struct blob_state *st, uint64_t from, uint64_t to)
 	return to;
 }
 
+struct start {
+	uint64_t from, to;
+	int64_t deadline_ms;
+	bool is_private, is_ahead;
+	const struct disk_record *record;	/* NULL: from the store */
+};
+
 static struct fetch *start(struct fetcher *f, struct blob_state *st,
-			   uint64_t from, uint64_t to, int64_t deadline_ms,
-			   bool is_private, bool is_ahead) REQUIRES(&f->lock)
+			   const struct start *how) REQUIRES(&f->lock)
 {
 	struct fetch *fetch = calloc(1, sizeof(*fetch));
 
@@ -58,18 +64,66 @@ static struct fetch *start(struct fetcher *f, struct blob_state *st,
 	fetch->fetcher = f;
 	fetch->state = st;
 	st->refs++;
-	fetch->offset = from;
-	fetch->len = (size_t)(to - from);
+	fetch->source = how->record ? f->disk : st->source;
+	fetch->offset = how->from;
+	fetch->len = (size_t)(how->to - how->from);
 	fetch->generation = st->generation;
-	fetch->deadline_ms = deadline_ms;
-	fetch->is_ahead = is_ahead;
-	fetch->is_private = is_private;
-	if (!is_private) {
+	fetch->deadline_ms = how->deadline_ms;
+	fetch->is_ahead = how->is_ahead;
+	fetch->is_private = how->is_private;
+	if (how->record) {
+		fetch->is_from_disk = true;
+		fetch->record = *how->record;
+	}
+	if (!how->is_private) {
 		fetch->state_next = st->fetches;
 		st->fetches = fetch;
 	}
 	fetch_enqueue(f, fetch);
 	return fetch;
+}
+
+/* The record at offset, if the disk has one.  NULL: it has not. */
+static struct fetch *start_from_disk(struct fetcher *f, struct blob_state *st,
+				     uint64_t offset, bool is_ahead)
+	REQUIRES(&f->lock)
+{
+	struct disk_record record;
+	struct start how = { .is_ahead = is_ahead, .record = &record };
+	struct fetch *fetch;
+
+	if (!st->is_on_disk ||
+	    !disk_cache_find(f->opt.disk, &st->disk_key, offset, &record))
+		return NULL;
+	how.from = record.offset;
+	how.to = record.offset + record.entry.len;
+	fetch = how.to <= st->size ? start(f, st, &how) : NULL;
+	if (!fetch)
+		disk_cache_release(&record);
+	return fetch;
+}
+
+/* All that the disk has of [from, to), up to the first byte that it has not. */
+static struct fetch *start_all_from_disk(struct fetcher *f,
+					 struct blob_state *st, uint64_t from,
+					 uint64_t to) REQUIRES(&f->lock)
+{
+	struct fetch *first = NULL;
+
+	while (from < to) {
+		struct fetch *fetch = find(st, from);
+		uint64_t held = fetch ? 0 : cache_held_until(f->cache, &st->id,
+							     from);
+
+		if (!fetch && held <= from)
+			fetch = start_from_disk(f, st, from, false);
+		if (!fetch && held <= from)
+			break;
+		if (fetch && !first)
+			first = fetch;
+		from = fetch ? fetch->offset + fetch->len : held;
+	}
+	return first;
 }
 
 static struct fetch *start_for(struct fetcher *f, struct fetch_waiter *w,
@@ -81,7 +135,13 @@ static struct fetch *start_for(struct fetcher *f, struct fetch_waiter *w,
 	bool is_private = w->starts > FETCH_STARTS_SHARED && !st->is_whole;
 	uint64_t from = grain_floor(missing);
 	uint64_t to = grain_ceil(st, w->offset + w->len);
+	struct fetch *fetch;
 
+	if (!is_private) {
+		fetch = start_all_from_disk(f, st, missing, w->offset + w->len);
+		if (fetch)
+			return fetch;
+	}
 	if (st->is_whole) {
 		from = 0;
 		to = st->size;
@@ -93,7 +153,9 @@ static struct fetch *start_for(struct fetcher *f, struct fetch_waiter *w,
 	}
 	if (to - from > FETCH_RANGE_MAX)
 		to = from + FETCH_RANGE_MAX;
-	return start(f, st, from, to, deadline, is_private, false);
+	return start(f, st, &(struct start){ .from = from, .to = to,
+					     .deadline_ms = deadline,
+					     .is_private = is_private });
 }
 
 /*
@@ -225,14 +287,21 @@ static void stream_start(struct fetcher *f, struct blob_state *st,
 			s->ahead = held;
 			continue;
 		}
+		fetch = start_from_disk(f, st, from, true);
+		if (fetch) {
+			s->ahead = fetch->offset + fetch->len;
+			continue;
+		}
 		/* Ranges end where extents and parts do. */
 		to = (from / unit + 1) * unit;
 		to = clip(st, from, to < st->size ? to : st->size);
 		/* Not in dribbles: wait till a good part of it is due. */
 		if (to > end && to - from > FETCHER_EXTENT && to < st->size)
 			break;
-		if (!start(f, st, from, to, clock_ms() + AHEAD_LIFE_MS, false,
-			   true))
+		if (!start(f, st, &(struct start){
+				   .from = from, .to = to,
+				   .deadline_ms = clock_ms() + AHEAD_LIFE_MS,
+				   .is_ahead = true }))
 			break;
 		s->ahead = to;
 	}

@@ -18,7 +18,7 @@ struct source *source_get(struct fetcher *f, struct backend *backend)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
-	s->backend = backend_get_ref(backend);
+	s->backend = backend ? backend_get_ref(backend) : NULL;
 	s->next = f->sources;
 	f->sources = s;
 	return s;
@@ -30,14 +30,15 @@ void source_free_all(struct fetcher *f)
 		struct source *s = f->sources;
 
 		f->sources = s->next;
-		backend_put_ref(s->backend);
+		if (s->backend)
+			backend_put_ref(s->backend);
 		free(s);
 	}
 }
 
 static void dequeue(struct fetch *fetch)
 {
-	struct source *s = fetch->state->source;
+	struct source *s = fetch->source;
 	struct fetch **head = fetch->is_ahead ? &s->ahead_head : &s->head;
 	struct fetch **tail = fetch->is_ahead ? &s->ahead_tail : &s->tail;
 
@@ -55,7 +56,7 @@ static void dequeue(struct fetch *fetch)
 
 void fetch_enqueue(struct fetcher *f, struct fetch *fetch)
 {
-	struct source *s = fetch->state->source;
+	struct source *s = fetch->source;
 	struct fetch **head = fetch->is_ahead ? &s->ahead_head : &s->head;
 	struct fetch **tail = fetch->is_ahead ? &s->ahead_tail : &s->tail;
 
@@ -107,6 +108,8 @@ void fetch_free(struct fetcher *f, struct fetch *fetch)
 	struct blob_state *st = fetch->state;
 
 	fetch_unlist(fetch);
+	if (fetch->is_from_disk)
+		disk_cache_release(&fetch->record);
 	if (fetch->data)
 		extent_memory_free(fetch->data, fetch->len,
 				   extent_memory_is_mapped(fetch->len));
@@ -156,7 +159,8 @@ static struct fetch *take_next(struct fetcher *f) REQUIRES(&f->lock)
 		return NULL;
 	fetch = next_of(f, false);
 	if (!fetch && f->n_ahead < FETCH_AHEAD_MAX &&
-	    f->hashing_bytes <= f->memory / FETCH_HASHING_SHARE)
+	    f->hashing_bytes <= f->memory / FETCH_HASHING_SHARE &&
+	    !(f->opt.disk && disk_cache_is_behind(f->opt.disk)))
 		fetch = next_of(f, true);
 	if (!fetch)
 		return NULL;
@@ -173,9 +177,25 @@ static struct fetch *take_next(struct fetcher *f) REQUIRES(&f->lock)
 	f->bytes += cost;
 	dequeue(fetch);
 	f->in_flight++;
-	fetch->state->source->in_flight++;
+	fetch->source->in_flight++;
 	f->n_ahead += fetch->is_ahead;
 	return fetch;
+}
+
+static void send_to_disk(struct fetch *fetch)
+{
+	struct err err = ERR_INIT;
+
+	fetch->data = extent_memory_alloc(fetch->len);
+	if (!fetch->data) {
+		err_nomem(&err);
+		fetch_arrived(fetch, -ENOMEM, NULL, &err);
+		return;
+	}
+	/* The queue takes all that may be in flight. */
+	if (pool_submit(fetch->fetcher->readers, fetch_read_disk, fetch,
+			&err) < 0)
+		fetch_read_disk(fetch);
 }
 
 static void send(struct fetch *fetch, bool has_if_match)
@@ -210,6 +230,12 @@ void fetch_pump(struct fetcher *f)
 	while ((fetch = take_next(f))) {
 		const char *validator = fetch->state->validator;
 
+		if (fetch->is_from_disk) {
+			lock_drop(&f->lock);
+			send_to_disk(fetch);
+			lock_take(&f->lock);
+			continue;
+		}
 		/* A store that gives none is believed by the size alone. */
 		if (validator && !*validator)
 			validator = NULL;

@@ -2,8 +2,11 @@
 #include <config.h>
 #include "cache/fetcher_impl.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include "backends/base/clock.h"
 
 static enum blob_rule blob_rule_of(const struct blob *blob)
 {
@@ -120,6 +123,95 @@ static void state_free(struct fetcher *f, struct blob_state *st)
 	free(st);
 }
 
+/* ---- what the disk holds of it ---- */
+
+/* What names the records of a blob under one validator. */
+static void set_fingerprint(struct blob_state *st, uint64_t fingerprint,
+			    uint32_t salt)
+{
+	uint8_t text[28], sum[SHA256_SIZE];
+
+	put_le64(text, st->id.hi);
+	put_le64(text + 8, st->id.lo);
+	put_le64(text + 16, fingerprint);
+	put_le32(text + 24, salt);
+	digest_sha256(sum, text, sizeof(text));
+	st->disk_key = (struct segment_key){ get_le64(sum), get_le64(sum + 8) };
+	st->fingerprint = fingerprint;
+	st->salt = salt;
+	st->is_on_disk = true;
+}
+
+/* Damaged content comes under the same validator as the right one. */
+static uint32_t new_salt(const struct blob_state *st)
+{
+	uint32_t salt;
+
+	if (getrandom(&salt, sizeof(salt), GRND_NONBLOCK) != sizeof(salt))
+		salt = (uint32_t)(st->id.lo ^ (uint64_t)clock_ms());
+	return salt & DISK_NOTE_SALT_MAX;
+}
+
+/*
+ * Content that is checked as a whole, and what is asked for under the
+ * manifest's own etag, is what its id says.  Anything else counts under the
+ * validator that it came under; small content without any check is not kept.
+ */
+static void state_find_on_disk(struct fetcher *f, struct blob_state *st)
+	REQUIRES(&f->lock)
+{
+	struct segment_key key = { st->id.hi, st->id.lo };
+	struct disk_note note;
+
+	if (!f->opt.disk)
+		return;
+	if (st->rule == RULE_MD5 || st->is_fixed) {
+		st->disk_key = key;
+		st->is_on_disk = true;
+	} else if (!st->is_whole &&
+		   disk_cache_note(f->opt.disk, &key, &note) &&
+		   note.fingerprint) {
+		set_fingerprint(st, note.fingerprint, note.salt);
+		st->is_verified = note.is_verified;
+	}
+}
+
+static void state_write_note(struct fetcher *f, const struct blob_state *st)
+	REQUIRES(&f->lock)
+{
+	struct segment_key key = { st->id.hi, st->id.lo };
+	struct disk_note note = { st->fingerprint, st->salt, st->is_verified };
+
+	if (f->opt.disk)
+		disk_cache_set_note(f->opt.disk, &key, &note);
+}
+
+int state_set_validator(struct fetcher *f, struct blob_state *st,
+			const char *validator)
+{
+	uint64_t fingerprint = digest_xxh3(validator, strlen(validator));
+
+	if (!fingerprint)
+		fingerprint = 1;
+	if (st->fingerprint && st->fingerprint != fingerprint)
+		return -ESTALE;
+	st->validator = strdup(validator);
+	if (!st->validator)
+		return -ENOMEM;
+	if (f->opt.disk && !st->fingerprint) {
+		set_fingerprint(st, fingerprint, new_salt(st));
+		state_write_note(f, st);
+	}
+	return 0;
+}
+
+void state_set_verified(struct fetcher *f, struct blob_state *st)
+{
+	st->is_verified = true;
+	if (st->fingerprint)
+		state_write_note(f, st);
+}
+
 static struct blob_state *state_new(struct fetcher *f,
 				    const struct blob_id *id,
 				    const struct blob *blob)
@@ -153,6 +245,7 @@ static struct blob_state *state_new(struct fetcher *f,
 	}
 	st->hash_next = *at;
 	*at = st;
+	state_find_on_disk(f, st);
 	return st;
 }
 
@@ -215,6 +308,13 @@ void state_restart(struct fetcher *f, struct blob_state *st)
 	st->generation++;
 	st->was_served = false;
 	st->is_verified = false;
+	if (st->fingerprint) {
+		st->fingerprint = 0;
+		st->is_on_disk = false;
+		state_write_note(f, st);
+	} else if (st->is_on_disk) {
+		disk_cache_forget(f->opt.disk, &st->disk_key, st->size);
+	}
 }
 
 bool state_condemn(struct fetcher *f, struct blob_state *st)

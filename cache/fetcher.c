@@ -9,6 +9,7 @@
 
 #define FETCH_THREADS 2u
 #define FETCH_HASHERS_MAX 8u
+#define FETCH_READERS 8u	/* of the disk: more than it has queues for */
 #define FETCH_JOBS_MAX (2u * FETCHER_IN_FLIGHT_MAX)
 
 /* MD5 moves some 600 MB/s on one core. */
@@ -19,6 +20,17 @@ static unsigned hashers(void)
 	if (n < 2)
 		return 1;
 	return n < FETCH_HASHERS_MAX ? (unsigned)n : FETCH_HASHERS_MAX;
+}
+
+static int disk_init(struct fetcher *f, struct err *err)
+{
+	lock_take(&f->lock);
+	f->disk = source_get(f, NULL);
+	lock_drop(&f->lock);
+	if (!f->disk)
+		return err_nomem(err);
+	return pool_new(&f->readers, "disk", FETCH_READERS,
+			FETCHER_IN_FLIGHT_MAX, err);
 }
 
 int fetcher_new(struct fetcher **out, const struct fetcher_options *opt,
@@ -43,6 +55,8 @@ int fetcher_new(struct fetcher **out, const struct fetcher_options *opt,
 	if (r == 0)
 		r = pool_new(&f->hashers, "hash", hashers(), FETCH_JOBS_MAX,
 			     err);
+	if (r == 0 && opt->disk)
+		r = disk_init(f, err);
 	if (r == 0)
 		r = fetch_wait_init(f, err);
 	if (r < 0) {
@@ -88,6 +102,8 @@ void fetcher_free(struct fetcher *f)
 	lock_drop(&f->lock);
 
 	fetch_wait_stop(f);
+	if (f->readers)
+		pool_free(f->readers);
 	if (f->pool)
 		pool_free(f->pool);
 	if (f->hashers)
@@ -97,6 +113,9 @@ void fetcher_free(struct fetcher *f)
 		state_free_all(f);
 	lock_drop(&f->lock);
 	source_free_all(f);
+	/* What it still writes is pinned. */
+	if (f->opt.disk)
+		disk_cache_flush(f->opt.disk);
 	cache_free(f->cache);
 	free(f->states);
 	cond_release(&f->timer_wake);
@@ -283,22 +302,37 @@ void fetcher_cancel(struct fetcher *f, void *arg)
 
 uint64_t fetcher_cached_bytes(struct fetcher *f, const struct blob *blob)
 {
+	struct blob_state *st;
+	struct blob_id id;
+	uint64_t bytes, on_disk = 0;
+
+	blob_identify(&id, blob);
+	bytes = cache_bytes_of(f->cache, &id);
+	if (!f->opt.disk || bytes >= blob->size)
+		return bytes;
+	lock_take(&f->lock);
+	st = state_get(f, &id, blob);
+	if (st && st->is_on_disk)
+		on_disk = disk_cache_bytes_of(f->opt.disk, &st->disk_key,
+					      blob->size);
+	if (st)
+		state_put(f, st);
+	lock_drop(&f->lock);
+	return on_disk > bytes ? on_disk : bytes;
+}
+
+void fetcher_forget(struct fetcher *f, const struct blob *blob)
+{
+	struct blob_state *st;
 	struct blob_id id;
 
 	blob_identify(&id, blob);
-	return cache_bytes_of(f->cache, &id);
-}
-
-void fetcher_forget(struct fetcher *f, const struct blob_id *id)
-{
-	struct blob_state *st;
-
 	lock_take(&f->lock);
-	st = state_find(f, id);
-	if (st)
+	st = state_get(f, &id, blob);
+	if (st) {
 		state_restart(f, st);
-	else
-		cache_forget(f->cache, id);
+		state_put(f, st);
+	}
 	lock_drop(&f->lock);
 }
 
@@ -311,6 +345,7 @@ void fetcher_stats(struct fetcher *f, struct fetcher_stats *out)
 	out->misses = atomic_load(&f->misses);
 	out->bytes_served = atomic_load(&f->bytes_served);
 	out->bytes_fetched = atomic_load(&f->bytes_fetched);
+	out->bytes_from_disk = atomic_load(&f->bytes_from_disk);
 	out->bad_blobs = atomic_load(&f->bad_blobs);
 	cache_count(f->cache, &out->cached_bytes, &extents);
 	lock_take(&f->lock);

@@ -18,6 +18,7 @@
 
 #include <sys/uio.h>
 #include "cache/blob.h"
+#include "cache/disk/disk_cache.h"
 #include "cache/memory_budget.h"
 
 struct fetcher;
@@ -32,6 +33,7 @@ struct fetch_waiter;
 
 struct fetcher_options {
 	struct memory_budget *budget;	/* borrowed, outlives the fetcher */
+	struct disk_cache *disk;	/* the same; NULL: memory alone */
 	/* A blob that was served unverified turned out wrong: its pages must
 	   be invalidated.  On a fetcher thread; must not block. */
 	void (*on_bad)(void *arg, const struct blob_id *id);
@@ -68,13 +70,17 @@ void fetcher_read(struct fetcher *fetcher, const struct blob *blob,
  */
 void fetcher_cancel(struct fetcher *fetcher, void *arg);
 
-/* Bytes of the blob that need no request now; for the xattr and status. */
+/*
+ * Bytes of the blob that need no request now, in memory or on the disk,
+ * whichever has more; for the xattr and status.
+ */
 uint64_t fetcher_cached_bytes(struct fetcher *fetcher, const struct blob *blob);
 /* Drops what is cached of a blob. */
-void fetcher_forget(struct fetcher *fetcher, const struct blob_id *id);
+void fetcher_forget(struct fetcher *fetcher, const struct blob *blob);
 
 struct fetcher_stats {
-	uint64_t hits, misses, bytes_served, bytes_fetched, bad_blobs;
+	uint64_t hits, misses, bytes_served, bad_blobs;
+	uint64_t bytes_fetched, bytes_from_disk;
 	unsigned waiting, in_flight;
 	uint64_t cached_bytes;
 };

@@ -5,12 +5,15 @@
  *	read -> waiter -> (cache: no) -> fetch -> source's queue -> backend
  *	 done <- waiter <- cache <- content checked <- bytes <-----'
  *
+ * What the disk cache holds is fetched the same way, from a source of its own,
+ * and needs no check but the disk cache's.
+ *
  * A waiter is parked on one fetch at a time.  When that ends the waiter looks
  * again: all its bytes are cached (it is answered), or the next missing ones
  * are on their way (it is parked there), or a fetch is started.
  *
  * One lock guards everything below but what is marked otherwise; the cache's
- * lock is taken inside it.  No callback, backend call, digest or log line
+ * and the disk cache's locks are taken inside it.  No callback, backend call, digest or log line
  * happens under it.
  */
 #ifndef DATASETFS_CACHE_FETCHER_IMPL_H
@@ -98,10 +101,12 @@ struct stream {
 	int64_t second;		/* when it was counted last */
 };
 
-/* A store, as one backend: requests are shared out between them. */
+/*
+ * A store, as one backend, or the disk: requests are shared out between them.
+ */
 struct source {
 	struct source *next;
-	struct backend *backend;	/* a reference */
+	struct backend *backend;	/* a reference; NULL: the disk */
 	unsigned in_flight;
 	struct fetch *head, *tail;		/* somebody waits for these */
 	struct fetch *ahead_head, *ahead_tail;	/* nobody does */
@@ -132,6 +137,12 @@ struct blob_state {
 	uint64_t valid_from;
 	bool was_served;	/* bytes of this generation, to anybody */
 	bool is_verified;	/* all bytes under this validator were right */
+	/* Of the validator, which may be known from the disk before the store
+	   has told it; 0: not yet, or there is no disk. */
+	uint64_t fingerprint;
+	uint32_t salt;		/* see disk_notes.h */
+	bool is_on_disk;	/* records have disk_key */
+	struct segment_key disk_key;
 	int64_t bad_until_ms;	/* 0: not known to be bad */
 	char *bad_validator;	/* whose content had another etag */
 	uint8_t *part_known;	/* enum part_known; NULL until one is */
@@ -154,6 +165,7 @@ struct part_job {
 struct fetch {
 	struct fetcher *fetcher;
 	struct blob_state *state;	/* counted */
+	struct source *source;
 	struct fetch *state_next;
 	struct fetch *queue_prev, *queue_next;
 	bool is_queued, is_ahead, is_private;
@@ -165,6 +177,8 @@ struct fetch {
 	size_t len;
 	uint64_t generation;
 	int64_t deadline_ms;
+	bool is_from_disk;
+	struct disk_record record;	/* then */
 	void *data;
 	char *if_match;		/* as sent, or NULL */
 	/* What came back; only the completing thread looks. */
@@ -211,6 +225,8 @@ struct fetcher {
 	unsigned n_idle;
 
 	struct source *sources;
+	struct source *disk;	/* one of them; NULL: no disk cache */
+	struct pool *readers;	/* of the disk */
 	struct source *turn;	/* whose request is next; may be NULL */
 	unsigned in_flight;	/* requests at backends */
 	unsigned finishing;	/* came back, not yet answered */
@@ -230,7 +246,8 @@ struct fetcher {
 	pthread_t timer;
 	bool has_timer;
 
-	atomic_ullong hits, misses, bytes_served, bytes_fetched, bad_blobs;
+	atomic_ullong hits, misses, bytes_served, bad_blobs;
+	atomic_ullong bytes_fetched, bytes_from_disk;
 };
 
 /* --- fetch_state.c: the table of blobs --- */
@@ -255,6 +272,12 @@ void state_restart(struct fetcher *f, struct blob_state *st)
 bool state_condemn(struct fetcher *f, struct blob_state *st)
 	REQUIRES(&f->lock);
 void state_free_all(struct fetcher *f) REQUIRES(&f->lock);
+/* What came under this validator is the blob's: -ESTALE when it was another. */
+int state_set_validator(struct fetcher *f, struct blob_state *st,
+			const char *validator) REQUIRES(&f->lock) MUST_CHECK;
+/* All of its bytes were right. */
+void state_set_verified(struct fetcher *f, struct blob_state *st)
+	REQUIRES(&f->lock);
 
 /* --- fetch_wait.c: who waits, until when --- */
 
@@ -287,7 +310,7 @@ void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
 
 /* --- fetch_queue.c: who is next, and is there room --- */
 
-/* NULL: no memory. */
+/* NULL: no memory.  backend NULL: the disk. */
 struct source *source_get(struct fetcher *f, struct backend *backend)
 	REQUIRES(&f->lock);
 void source_free_all(struct fetcher *f);
@@ -323,6 +346,8 @@ int fetch_refusal(int r, struct err *err) MUST_CHECK;
 
 void fetch_arrived(void *arg, int r, const struct object_info *info,
 		   const struct err *err);
+/* A job: reads the fetch's record. */
+void fetch_read_disk(void *fetch);
 /* Calls done() with the pinned bytes, and unpins. */
 void fetch_give(struct fetcher *f, uint64_t offset, size_t len,
 		fetch_done_fn done, void *arg, struct extent *const *pins,

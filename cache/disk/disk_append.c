@@ -122,7 +122,7 @@ int disk_append(struct disk_cache *dc, const struct segment_key *key,
 		e.part = disk_part(offset);
 		e.len = len;
 	} else {
-		e.part = note->is_verified;
+		e.part = note->salt << 1 | note->is_verified;
 		e.value = note->fingerprint;
 	}
 	/* What eviction carries over goes here too, half of it at most. */

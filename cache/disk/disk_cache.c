@@ -88,7 +88,7 @@ static int load_entry(void *arg, const struct segment_entry *e)
 
 	lock_take(&dc->lock);
 	if (e->len == 0) {
-		struct disk_note note = { e->value, e->part != 0 };
+		struct disk_note note = { e->value, e->part >> 1, e->part & 1 };
 
 		(void)disk_notes_set(dc->notes, &e->key, &note, loading->slot,
 				     true);
@@ -246,6 +246,10 @@ int disk_cache_open(struct disk_cache **out,
 	dc->segment_size = dc->size / DISK_SEGMENTS_SHARE;
 	if (dc->segment_size > SEGMENT_SIZE_MAX)
 		dc->segment_size = SEGMENT_SIZE_MAX;
+	dc->queued_max = memory_budget_limit(dc->budget) /
+			 DISK_CACHE_QUEUE_SHARE;
+	if (dc->queued_max > DISK_CACHE_QUEUE_MAX)
+		dc->queued_max = DISK_CACHE_QUEUE_MAX;
 	dc->dir = strdup(opt->dir);
 	r = dc->dir ? cache_prepare(dc, err) : err_nomem(err);
 	if (r < 0) {
@@ -346,6 +350,51 @@ int disk_cache_read(struct disk_cache *dc, struct disk_record *record,
 void disk_cache_release(struct disk_record *record)
 {
 	segment_put(steal_pointer(&record->segment));
+}
+
+static uint32_t len_of(struct disk_cache *dc, const struct segment_key *key,
+		       uint64_t offset) REQUIRES(&dc->lock)
+{
+	struct disk_place place;
+
+	return disk_index_find(dc->index, key, disk_part(offset), false,
+			       &place) ? place.len : 0;
+}
+
+uint64_t disk_cache_bytes_of(struct disk_cache *dc,
+			     const struct segment_key *key, uint64_t size)
+{
+	uint64_t at = 0, bytes = 0;
+
+	while (at < size) {
+		uint64_t end = at + DISK_CACHE_EXTENT;
+		uint32_t len;
+
+		lock_take(&dc->lock);
+		for (; at < end && at < size; at += DISK_CACHE_GRAIN) {
+			len = len_of(dc, key, at);
+			bytes += len;
+			if (len > DISK_CACHE_GRAIN)	/* begins an extent */
+				at += (len - 1) / DISK_CACHE_GRAIN *
+				      DISK_CACHE_GRAIN;
+		}
+		lock_drop(&dc->lock);
+	}
+	return bytes;
+}
+
+void disk_cache_forget(struct disk_cache *dc, const struct segment_key *key,
+		       uint64_t size)
+{
+	struct disk_place place;
+
+	lock_take(&dc->lock);
+	for (uint64_t at = 0; at < size; at += DISK_CACHE_GRAIN)
+		if (disk_index_find(dc->index, key, disk_part(at), false,
+				    &place))
+			disk_index_remove(dc->index, key, disk_part(at),
+					  place.slot);
+	lock_drop(&dc->lock);
 }
 
 bool disk_cache_note(struct disk_cache *dc, const struct segment_key *key,

@@ -24,7 +24,9 @@ struct disk_cache;
 
 #define DISK_CACHE_GRAIN ((uint64_t)64 << 10)	/* records begin at multiples */
 #define DISK_CACHE_EXTENT ((uint64_t)1 << 20)	/* and end in the same extent */
-#define DISK_CACHE_QUEUE_MAX ((uint64_t)32 << 20)	/* bytes not yet written */
+#define DISK_CACHE_QUEUE_MAX ((uint64_t)32 << 20)	/* bytes not yet written, */
+#define DISK_CACHE_QUEUE_SHARE 8	/* ... and of the memory at most */
+#define DISK_CACHE_STUCK_MS 500		/* longer for a record: it is stuck */
 #define DISK_CACHE_PAUSE_MS 10000
 #define DISK_CACHE_SIZE_MIN ((uint64_t)16 << 20)
 
@@ -61,6 +63,14 @@ int disk_cache_read(struct disk_cache *dc, struct disk_record *record,
 		    void *dst) MUST_CHECK;
 void disk_cache_release(struct disk_record *record);
 
+/* Of the first size bytes of a blob, those that have records; for reports. */
+uint64_t disk_cache_bytes_of(struct disk_cache *dc,
+			     const struct segment_key *key, uint64_t size);
+
+/* A miss from now on, in this process; a note says it for good. */
+void disk_cache_forget(struct disk_cache *dc, const struct segment_key *key,
+		       uint64_t size);
+
 /*
  * Keeps len bytes at offset: within one extent, from a grain on.  They must
  * stay as they are until release(arg), which comes once, maybe at once.
@@ -68,6 +78,12 @@ void disk_cache_release(struct disk_record *record);
 void disk_cache_put(struct disk_cache *dc, const struct segment_key *key,
 		    uint64_t offset, const void *data, uint32_t len,
 		    void (*release)(void *arg), void *arg);
+
+/*
+ * More waits to be written than should: whoever fetches for nobody had better
+ * wait too.  False when the disk does not get on at all.
+ */
+bool disk_cache_is_behind(struct disk_cache *dc);
 
 /* False: nothing is noted of that blob. */
 bool disk_cache_note(struct disk_cache *dc, const struct segment_key *key,

@@ -46,8 +46,9 @@ struct disk_cache {
 	uint32_t n_segments;
 
 	struct disk_job *head, *tail;
-	uint64_t queued_bytes;
+	uint64_t queued_bytes, queued_max;
 	bool is_writing;	/* the thread has a job in hand */
+	int64_t progress_ms;	/* when it ended one */
 	bool is_stopping;
 	struct cond work, idle;
 	pthread_t writer;

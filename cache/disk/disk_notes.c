@@ -11,7 +11,8 @@ struct note {
 	uint64_t fingerprint;
 	struct note *next;
 	uint32_t slot;
-	bool is_verified;
+	uint32_t salt : 31;
+	uint32_t is_verified : 1;
 	bool is_marked;
 };
 _Static_assert(sizeof(struct note) <= 48, "what a note costs");
@@ -61,6 +62,13 @@ void disk_notes_free(struct disk_notes *notes)
 	free(notes);
 }
 
+static void note_tell(const struct note *note, struct disk_note *out)
+{
+	out->fingerprint = note->fingerprint;
+	out->salt = note->salt;
+	out->is_verified = note->is_verified;
+}
+
 bool disk_notes_find(struct disk_notes *notes, const struct segment_key *key,
 		     struct disk_note *out)
 {
@@ -69,8 +77,7 @@ bool disk_notes_find(struct disk_notes *notes, const struct segment_key *key,
 	if (!note)
 		return false;
 	note->is_marked = true;
-	out->fingerprint = note->fingerprint;
-	out->is_verified = note->is_verified;
+	note_tell(note, out);
 	return true;
 }
 
@@ -94,6 +101,7 @@ bool disk_notes_set(struct disk_notes *notes, const struct segment_key *key,
 		*link = note;
 	}
 	note->fingerprint = value->fingerprint;
+	note->salt = value->salt & DISK_NOTE_SALT_MAX;
 	note->is_verified = value->is_verified;
 	note->slot = slot;
 	return true;
@@ -107,8 +115,7 @@ bool disk_notes_unmark(struct disk_notes *notes, const struct segment_key *key,
 
 	if (!note || note->slot != slot)
 		return false;
-	out->fingerprint = note->fingerprint;
-	out->is_verified = note->is_verified;
+	note_tell(note, out);
 	if (!note->is_marked) {
 		forget(notes, link);
 		return false;

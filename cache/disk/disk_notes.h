@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is remembered of a large blob beside its bytes: a fingerprint of the
- * validator that they came under, and whether all of them were right.  Kept in
- * memory, 48 bytes each from the daemon's budget, and as notes in segments.
+ * validator that they came under, a salt that is another one whenever they are
+ * fetched anew, and whether all of them were right.  Kept in memory, 48 bytes
+ * each from the daemon's budget, and as notes in segments.
  *
  * One thread at a time: the disk cache's lock.
  */
@@ -14,8 +15,11 @@
 
 struct disk_notes;
 
+#define DISK_NOTE_SALT_MAX (UINT32_MAX / 2)
+
 struct disk_note {
 	uint64_t fingerprint;	/* 0: nothing that is cached is valid */
+	uint32_t salt;		/* of the records' key; DISK_NOTE_SALT_MAX */
 	bool is_verified;
 };
 

@@ -103,6 +103,7 @@ static void *writer_run(void *arg)
 			job_write(dc, job);
 		lock_take(&dc->lock);
 		dc->queued_bytes -= job->len;
+		dc->progress_ms = clock_ms();
 		dc->is_writing = false;
 		lock_drop(&dc->lock);
 		job_end(job);
@@ -167,7 +168,7 @@ void disk_cache_put(struct disk_cache *dc, const struct segment_key *key,
 				   &known) && known.len >= len;
 	fits = job && !is_known && !dc->is_stopping &&
 	       clock_ms() >= dc->paused_until_ms &&
-	       dc->queued_bytes + len <= DISK_CACHE_QUEUE_MAX;
+	       dc->queued_bytes + len <= dc->queued_max;
 	if (fits) {
 		job->key = *key;
 		job->offset = offset;
@@ -183,6 +184,17 @@ void disk_cache_put(struct disk_cache *dc, const struct segment_key *key,
 		return;
 	free(job);
 	release(arg);
+}
+
+bool disk_cache_is_behind(struct disk_cache *dc)
+{
+	bool is_behind;
+
+	lock_take(&dc->lock);
+	is_behind = dc->queued_bytes > dc->queued_max / 2 &&
+		    clock_ms() - dc->progress_ms < DISK_CACHE_STUCK_MS;
+	lock_drop(&dc->lock);
+	return is_behind;
 }
 
 void disk_cache_set_note(struct disk_cache *dc, const struct segment_key *key,

@@ -334,7 +334,7 @@ Test(disk_cache, no_room_on_the_file_system_is_a_pause)
 Test(disk_cache, the_newest_note_holds_across_restarts)
 {
 	struct segment_key key = key_of(9), none = key_of(10);
-	struct disk_note note = { 77, false }, seen;
+	struct disk_note note = { 77, 5, false }, seen;
 
 	disk_cache_set_note(dc, &key, &note);
 	cr_assert(disk_cache_note(dc, &key, &seen) && seen.fingerprint == 77);
@@ -344,13 +344,14 @@ Test(disk_cache, the_newest_note_holds_across_restarts)
 	reopen();
 	cr_assert(disk_cache_note(dc, &key, &seen));
 	cr_expect(seen.fingerprint == 77 && seen.is_verified);
+	cr_expect_eq(seen.salt, note.salt);
 	cr_expect_not(disk_cache_note(dc, &none, &seen));
 }
 
 Test(disk_cache, that_nothing_is_valid_survives_a_kill)
 {
 	struct segment_key key = key_of(9);
-	struct disk_note note = { 77, true }, seen;
+	struct disk_note note = { 77, DISK_NOTE_SALT_MAX, true }, seen;
 	struct disk_cache_options opt = { .dir = dir, .size = size,
 					  .budget = budget };
 	struct disk_cache *other;
@@ -369,7 +370,7 @@ Test(disk_cache, that_nothing_is_valid_survives_a_kill)
 Test(disk_cache, a_note_in_use_is_carried_over)
 {
 	struct segment_key key = key_of(5000);
-	struct disk_note note = { 77, true }, seen;
+	struct disk_note note = { 77, DISK_NOTE_SALT_MAX, true }, seen;
 
 	disk_cache_set_note(dc, &key, &note);
 	for (uint64_t i = 0; i < 200; i++) {
@@ -380,4 +381,5 @@ Test(disk_cache, a_note_in_use_is_carried_over)
 	reopen();
 	cr_assert(disk_cache_note(dc, &key, &seen));
 	cr_expect(seen.fingerprint == 77 && seen.is_verified);
+	cr_expect_eq(seen.salt, note.salt);
 }

@@ -3,171 +3,10 @@
 #include <config.h>
 #include "cache/fetcher.h"
 
-#include <criterion/criterion.h>
 #include <unistd.h>
-#include "backends/base/digest.h"
-#include "tests/fake_store.h"
-
-#define MIB ((uint64_t)1 << 20)
-#define SOON_MS 10000
-
-static struct fake_store *store;
-static struct memory_budget *budget;
-static struct fetcher *fetcher;
-static atomic_uint n_bad;
-
-static void on_bad(void *arg, const struct blob_id *id)
-{
-	(void)arg;
-	(void)id;
-	atomic_fetch_add(&n_bad, 1);
-}
-
-static void setup(void)
-{
-	struct fetcher_options opt = { .on_bad = on_bad };
-	struct err err = ERR_INIT;
-
-	store = fake_store_new();
-	cr_assert_eq(memory_budget_new(&budget, MEMORY_BUDGET_MIN, 0, &err), 0,
-		     "%s", err.text);
-	opt.budget = budget;
-	cr_assert_eq(fetcher_new(&fetcher, &opt, &err), 0, "%s", err.text);
-}
-
-static void teardown(void)
-{
-	if (fetcher)
-		fetcher_free(fetcher);
-	cr_assert_eq(memory_budget_used(budget), 0, "%llu bytes leaked",
-		     (unsigned long long)memory_budget_used(budget));
-	memory_budget_free(budget);
-	fake_store_free(store);
-}
+#include "tests/unit/fetcher_case.h"
 
 TestSuite(fetcher, .init = setup, .fini = teardown, .timeout = 60);
-
-/* A read and what came of it. */
-struct result {
-	struct lock lock;
-	struct cond done_cond;
-	int n_done;
-	int r;
-	size_t len;
-	uint8_t *bytes;
-	size_t room;
-};
-
-static struct result *result_new(size_t room)
-{
-	struct result *res = calloc(1, sizeof(*res));
-
-	lock_init(&res->lock);
-	cond_init(&res->done_cond);
-	res->room = room;
-	res->bytes = malloc(room ? room : 1);
-	return res;
-}
-
-static void result_free(struct result *res)
-{
-	cond_release(&res->done_cond);
-	lock_release(&res->lock);
-	free(res->bytes);
-	free(res);
-}
-
-static void done(void *arg, int r, const struct iovec *iov, int n,
-		 const struct err *err)
-{
-	struct result *res = arg;
-
-	(void)err;
-	lock_take(&res->lock);
-	res->n_done++;
-	res->r = r;
-	for (int i = 0; r == 0 && i < n; i++) {
-		cr_assert_leq(res->len + iov[i].iov_len, res->room);
-		memcpy(res->bytes + res->len, iov[i].iov_base, iov[i].iov_len);
-		res->len += iov[i].iov_len;
-	}
-	cond_broadcast(&res->done_cond);
-	lock_drop(&res->lock);
-}
-
-static int result_wait(struct result *res)
-{
-	int64_t end = clock_ms() + SOON_MS;
-	int r;
-
-	lock_take(&res->lock);
-	while (!res->n_done && clock_ms() < end)
-		(void)cond_wait_until(&res->done_cond, &res->lock, end);
-	cr_assert_eq(res->n_done, 1, "done() ran %d times", res->n_done);
-	r = res->r;
-	lock_drop(&res->lock);
-	return r;
-}
-
-static struct blob blob_of(const char *key, uint64_t size)
-{
-	return (struct blob){ .backend = &store->backend, .key = key,
-			      .size = size, .check = BLOB_CHECK_SIZE };
-}
-
-/* The name that OSMO gives to what the store serves. */
-static struct blob osmo_blob(const char *key, uint64_t size)
-{
-	struct blob b = blob_of(key, size);
-	uint8_t parts[64][MD5_SIZE];
-	uint32_t n = 0;
-
-	b.check = BLOB_CHECK_OSMO;
-	b.has_md5 = true;
-	for (uint64_t at = 0; at < size; at += BLOB_PART) {
-		uint64_t len = size - at < BLOB_PART ? size - at : BLOB_PART;
-		uint8_t *bytes = malloc(len);
-
-		for (uint64_t i = 0; i < len; i++)
-			bytes[i] = fake_byte(store->seed, at + i);
-		digest_md5(parts[n++], bytes, len);
-		free(bytes);
-	}
-	if (size > BLOB_PART) {
-		digest_md5(b.md5, parts, n * MD5_SIZE);
-		b.parts = n;
-	} else {
-		memcpy(b.md5, parts[0], MD5_SIZE);
-	}
-	return b;
-}
-
-static struct result *start(const struct blob *b, uint64_t offset, size_t len)
-{
-	struct result *res = result_new(len);
-
-	fetcher_read(fetcher, b, offset, len, clock_ms() + SOON_MS, done, res,
-		     NULL);
-	return res;
-}
-
-/* 0 with the right bytes, or the errno. */
-static int read_now(const struct blob *b, uint64_t offset, size_t len)
-{
-	struct result *res = start(b, offset, len);
-	int r = result_wait(res);
-
-	if (r == 0) {
-		cr_assert_eq(res->len, len);
-		for (size_t i = 0; i < len; i++)
-			cr_assert_eq(res->bytes[i],
-				     fake_byte(store->seed, offset + i),
-				     "byte %zu of a read at %llu", i,
-				     (unsigned long long)offset);
-	}
-	result_free(res);
-	return r;
-}
 
 Test(fetcher, every_size_around_the_limits_is_read_whole)
 {
@@ -456,11 +295,9 @@ Test(fetcher, memory_stays_within_its_budget)
 Test(fetcher, forgotten_content_is_asked_for_again)
 {
 	struct blob b = osmo_blob("k", 1000);
-	struct blob_id id;
 
 	cr_assert_eq(read_now(&b, 0, 1000), 0);
-	blob_identify(&id, &b);
-	fetcher_forget(fetcher, &id);
+	fetcher_forget(fetcher, &b);
 	cr_assert_eq(fetcher_cached_bytes(fetcher, &b), 0);
 	cr_assert_eq(read_now(&b, 0, 1000), 0);
 	cr_assert_eq(store->gets, 2);
@@ -716,12 +553,8 @@ Test(fetcher, a_random_schedule_gives_the_right_bytes)
 		len = 1 + (state >> 12) % 300000;
 		if (len > b->size - at)
 			len = (size_t)(b->size - at);
-		if (i % 50 == 49) {
-			struct blob_id id;
-
-			blob_identify(&id, b);
-			fetcher_forget(fetcher, &id);
-		}
+		if (i % 50 == 49)
+			fetcher_forget(fetcher, b);
 		cr_assert_eq(read_now(b, at, len), 0);
 	}
 	cr_assert_eq(atomic_load(&n_bad), 0);

@@ -243,6 +243,9 @@ int disk_cache_open(struct disk_cache **out,
 	dc->size = opt->size < DISK_CACHE_SIZE_MIN ? DISK_CACHE_SIZE_MIN :
 						     opt->size;
 	dc->free = opt->free;
+	dc->others = opt->others;
+	dc->others_arg = opt->others_arg;
+	dc->unchecked_bytes = DISK_ROOM_CHECK_BYTES;
 	dc->segment_size = dc->size / DISK_SEGMENTS_SHARE;
 	if (dc->segment_size > SEGMENT_SIZE_MAX)
 		dc->segment_size = SEGMENT_SIZE_MAX;
@@ -412,6 +415,7 @@ void disk_cache_stats(struct disk_cache *dc, struct disk_cache_stats *out)
 {
 	lock_take(&dc->lock);
 	out->bytes = dc->bytes;
+	out->size = dc->size;
 	out->records = disk_index_count(dc->index);
 	out->segments = dc->n_segments;
 	out->written = dc->written;

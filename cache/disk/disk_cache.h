@@ -32,8 +32,12 @@ struct disk_cache;
 
 struct disk_cache_options {
 	const char *dir;	/* made if need be; this process's alone */
-	uint64_t size;		/* bytes of all segments at most */
+	uint64_t size;		/* bytes at most, DISK_CACHE_SIZE_MIN at least */
 	uint64_t free;		/* bytes to leave free on the file system */
+	/* Bytes that count against size beside the segments; asked now and
+	   then, on the writing thread.  NULL: none do. */
+	uint64_t (*others)(void *arg);
+	void *others_arg;
 	struct memory_budget *budget;	/* borrowed, outlives the cache */
 };
 
@@ -96,10 +100,10 @@ void disk_cache_set_note(struct disk_cache *dc, const struct segment_key *key,
 void disk_cache_flush(struct disk_cache *dc);
 
 struct disk_cache_stats {
-	uint64_t bytes, records, segments;
+	uint64_t bytes, size, records, segments;
 	uint64_t written, dropped, damaged, evicted;	/* records */
 	bool is_paused;
-	char problem[128];	/* why; "" when all is well */
+	char problem[ERR_TEXT_MAX];	/* why; "" when all is well */
 };
 void disk_cache_stats(struct disk_cache *dc, struct disk_cache_stats *out);
 

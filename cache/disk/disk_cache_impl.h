@@ -11,6 +11,8 @@
 #include "cache/disk/disk_cache.h"
 #include "cache/disk/disk_index.h"
 
+/* How much is written before the room for it is looked at again. */
+#define DISK_ROOM_CHECK_BYTES ((uint64_t)4 << 20)
 #define DISK_SEGMENTS_SHARE 8	/* of the size, in a small cache */
 
 struct disk_slot {
@@ -34,6 +36,8 @@ struct disk_cache {
 	struct memory_budget *budget;
 	char *dir;
 	uint64_t size, free, segment_size;
+	uint64_t (*others)(void *arg);
+	void *others_arg;
 	int dir_fd;
 
 	struct lock lock;
@@ -55,14 +59,15 @@ struct disk_cache {
 	bool has_writer;
 
 	int64_t paused_until_ms;	/* 0: all is well */
-	char problem[128];
+	char problem[ERR_TEXT_MAX];
 	uint64_t written, dropped, damaged, evicted;
 
 	/* The writing thread's alone. */
 	struct segment *open;
 	uint32_t open_slot;
 	uint64_t next_sequence;
-	uint64_t unchecked_bytes;	/* written since the disk's room was asked */
+	uint64_t unchecked_bytes;	/* written since the room was looked at */
+	uint64_t others_bytes;		/* ... and what others took of it then */
 	void *scratch;			/* SEGMENT_RECORD_MAX */
 };
 

@@ -10,9 +10,7 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-/* How much is written before the file system is asked for its room again. */
-#define ROOM_CHECK_BYTES ((uint64_t)4 << 20)
+#include "backends/base/log.h"
 
 struct eviction {
 	struct disk_cache *dc;
@@ -87,7 +85,7 @@ static void carry(struct eviction *ev, struct segment *s)
 static bool evict_oldest(struct disk_cache *dc)
 {
 	struct eviction ev = { .dc = dc };
-	struct err ignored = ERR_INIT;
+	struct err err = ERR_INIT;
 	char name[SEGMENT_NAME];
 	struct segment *s;
 
@@ -100,7 +98,8 @@ static bool evict_oldest(struct disk_cache *dc)
 		return false;
 
 	/* Where the summary is damaged, reads find the slot empty. */
-	(void)segment_each(s, evict_entry, &ev, &ignored);
+	if (segment_each(s, evict_entry, &ev, &err) < 0)
+		log_debug("cache", "evicted unread: error=\"%s\"", err.text);
 	carry(&ev, s);
 	free(ev.kept);
 	lock_take(&dc->lock);
@@ -110,20 +109,22 @@ static bool evict_oldest(struct disk_cache *dc)
 	segment_name(name, segment_sequence(s));
 	(void)unlinkat(dc->dir_fd, name, 0);
 	segment_put(s);
-	dc->unchecked_bytes = ROOM_CHECK_BYTES;
+	dc->unchecked_bytes = DISK_ROOM_CHECK_BYTES;
 	return true;
 }
 
-/* As of the last look, which is repeated every ROOM_CHECK_BYTES. */
+/* Asks again how much room others leave, now and then. */
 static bool disk_has_room(struct disk_cache *dc)
 {
 	struct statvfs st;
 
-	if (dc->unchecked_bytes < ROOM_CHECK_BYTES)
+	if (dc->unchecked_bytes < DISK_ROOM_CHECK_BYTES)
 		return true;
-	if (fstatvfs(dc->dir_fd, &st) < 0)
-		return true;	/* writing will tell */
-	if ((uint64_t)st.f_bavail * st.f_frsize < dc->free + ROOM_CHECK_BYTES)
+	if (dc->others)
+		dc->others_bytes = dc->others(dc->others_arg);
+	if (fstatvfs(dc->dir_fd, &st) == 0 &&
+	    (uint64_t)st.f_bavail * st.f_frsize <
+		    dc->free + DISK_ROOM_CHECK_BYTES)
 		return false;
 	dc->unchecked_bytes = 0;
 	return true;
@@ -131,18 +132,22 @@ static bool disk_has_room(struct disk_cache *dc)
 
 int disk_make_room(struct disk_cache *dc, uint64_t n, struct err *err)
 {
+	bool has_room = disk_has_room(dc);
+
 	for (;;) {
 		uint64_t bytes;
 
 		lock_take(&dc->lock);
 		bytes = dc->bytes;
 		lock_drop(&dc->lock);
-		if (bytes + n <= dc->size && disk_has_room(dc))
+		if (has_room && bytes + n + dc->others_bytes <= dc->size)
 			break;
 		if (!evict_oldest(dc))
 			return err_set(err, ERR_SYSTEM, ENOSPC,
-				       "no room: %s has less than %llu bytes free",
-				       dc->dir, (unsigned long long)dc->free);
+				       has_room ? "no room below cache.size beside the trees of open versions: %s" :
+						  "no room on the file system beside what must stay free: %s",
+				       dc->dir);
+		has_room = disk_has_room(dc);
 	}
 	dc->unchecked_bytes += n;
 	return 0;

@@ -32,8 +32,7 @@ bool disk_notes_find(struct disk_notes *notes, const struct segment_key *key,
 		     struct disk_note *out);
 /* False: there is one already (is_new), or no memory. */
 bool disk_notes_set(struct disk_notes *notes, const struct segment_key *key,
-		    const struct disk_note *note, uint32_t slot, bool is_new)
-	MUST_CHECK;
+		    const struct disk_note *note, uint32_t slot, bool is_new);
 /*
  * The note of a segment that goes: true when it is in that slot and was used
  * since, then it is unused from now on; else it is forgotten if it was there.

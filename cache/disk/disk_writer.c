@@ -19,13 +19,21 @@ static void job_end(struct disk_job *job)
 	free(job);
 }
 
+/* Unsealed it is readable to the end of this process. */
+static void seal_or_leave(struct disk_cache *dc)
+{
+	struct err err = ERR_INIT;
+
+	if (disk_seal(dc, &err) < 0)
+		log_debug(LOG, "a segment is left open: error=\"%s\"", err.text);
+}
+
 /* Says so once; what was written stays readable. */
 static void pause_writing(struct disk_cache *dc, const struct err *why)
 {
-	struct err ignored = ERR_INIT;
 	bool is_new;
 
-	(void)disk_seal(dc, &ignored);
+	seal_or_leave(dc);
 	lock_take(&dc->lock);
 	is_new = dc->problem[0] == '\0';
 	(void)snprintf(dc->problem, sizeof(dc->problem), "%s", why->text);
@@ -81,7 +89,6 @@ static void *writer_run(void *arg)
 {
 	struct disk_cache *dc = arg;
 	struct disk_job *job;
-	struct err ignored = ERR_INIT;
 
 	lock_take(&dc->lock);
 	for (;;) {
@@ -110,7 +117,7 @@ static void *writer_run(void *arg)
 		lock_take(&dc->lock);
 	}
 	lock_drop(&dc->lock);
-	(void)disk_seal(dc, &ignored);
+	seal_or_leave(dc);
 	return NULL;
 }
 
@@ -146,6 +153,8 @@ void disk_cache_flush(struct disk_cache *dc)
 static void enqueue(struct disk_cache *dc, struct disk_job *job)
 	REQUIRES(&dc->lock)
 {
+	if (!dc->head && !dc->is_writing)
+		dc->progress_ms = clock_ms();	/* it was idle */
 	if (dc->tail)
 		dc->tail->next = job;
 	else

@@ -114,6 +114,25 @@ static int print_versions(const json_t *doc, struct err *err)
 	return table_end_section(t, r);
 }
 
+static void print_disk(const json_t *d, const json_t *c)
+{
+	char bytes[SIZE_TEXT_MAX], size[SIZE_TEXT_MAX], served[SIZE_TEXT_MAX];
+
+	if (!json_is_object(d)) {
+		printf("Disk: none\n");
+		return;
+	}
+	size_at(d, "bytes", bytes);
+	size_at(d, "size", size);
+	size_at(c, "bytes_from_disk", served);
+	printf("Disk: %s of %s in %lld records, %s read; %lld not written, %lld evicted, %lld damaged%s%s\n",
+	       bytes, size, number_at(d, "records"), served,
+	       number_at(d, "dropped"), number_at(d, "evicted"),
+	       number_at(d, "damaged"),
+	       *string_at(d, "problem") ? "; paused: " : "",
+	       string_at(d, "problem"));
+}
+
 static void print_cache(const json_t *doc)
 {
 	const json_t *c = json_object_get(doc, "cache");
@@ -128,9 +147,10 @@ static void print_cache(const json_t *doc)
 	size_at(c, "bytes_served", served);
 	size_at(m, "used", used);
 	size_at(m, "limit", limit);
-	printf("\nCache: %s held, %s fetched, %s served; %lld hits, %lld misses, %lld damaged\n",
+	printf("\nCache: %s in memory, %s fetched, %s served; %lld hits, %lld misses, %lld damaged\n",
 	       cached, fetched, served, number_at(c, "hits"),
 	       number_at(c, "misses"), number_at(c, "damaged"));
+	print_disk(json_object_get(c, "disk"), c);
 	printf("Waiting: %lld reads on %lld requests\n",
 	       number_at(c, "waiting"), number_at(c, "in_flight"));
 	printf("Memory: %s of %s\n", used, limit);

@@ -44,6 +44,9 @@ void buckets_stop(struct buckets *buckets);
 /* Every callback has run when it returns. */
 void buckets_free(struct buckets *buckets);
 
+/* Bytes that the trees of versions take in the cache directory. */
+uint64_t buckets_trees_bytes(const struct buckets *buckets);
+
 size_t buckets_count(const struct buckets *buckets);
 struct bucket *buckets_at(const struct buckets *buckets, size_t i);
 /* NULL where there is none of that name. */

@@ -160,8 +160,10 @@ static void run_all(bool is_changing)
 	pthread_join(threads[READERS], NULL);
 }
 
-static void round_of(const char *name, bool is_changing)
+/* dir: of a disk cache; NULL: memory alone. */
+static void round_of(const char *name, bool is_changing, const char *dir)
 {
+	struct disk_cache_options disk = { .dir = dir, .size = 40 * MIB };
 	struct memory_budget *budget;
 	struct fetcher_options opt = { .on_bad = on_bad };
 	struct fetcher_stats stats;
@@ -175,7 +177,9 @@ static void round_of(const char *name, bool is_changing)
 	store->etag[1] = '0';
 	if (memory_budget_new(&budget, MEMORY_BUDGET_MIN, 0, &err) < 0)
 		abort();
-	opt.budget = budget;
+	opt.budget = disk.budget = budget;
+	if (dir && disk_cache_open(&opt.disk, &disk, &err) < 0)
+		abort();
 	if (fetcher_new(&fetcher, &opt, &err) < 0)
 		abort();
 	run_all(is_changing);
@@ -192,6 +196,7 @@ static void round_of(const char *name, bool is_changing)
 	       n_interrupted, n_late);
 	tap_ok(stats.waiting == 0, "%s: nobody waits", name);
 	fetcher_free(fetcher);
+	disk_cache_free(opt.disk);
 	tap_ok(memory_budget_used(budget) == 0, "%s: all memory was given back",
 	       name);
 	memory_budget_free(budget);
@@ -200,8 +205,16 @@ static void round_of(const char *name, bool is_changing)
 
 int main(void)
 {
+	char dir[] = "/tmp/fetcher-race-XXXXXX", command[64];
+
 	log_set_level(LOG_LEVEL_ERROR);
-	round_of("steady", false);
-	round_of("changing", true);
-	return tap_done();
+	if (!mkdtemp(dir))
+		abort();
+	round_of("steady", false, NULL);
+	round_of("changing", true, NULL);
+	round_of("steady, disk", false, dir);
+	round_of("changing, disk", true, dir);
+	round_of("steady, disk again", false, dir);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return tap_done() | system(command);
 }

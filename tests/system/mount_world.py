@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -162,6 +163,10 @@ class World:
             default='production', cache_dir=cache,
             extra={'buckets': {'closed': {'uid': 4242, 'gid': 4242, 'access': '0750'}}})
 
+    def forget_content(self):
+        """What earlier mounts left in the cache directory of file content."""
+        shutil.rmtree(self.cache + '/segments', ignore_errors=True)
+
     def mount(self, options=None, **kw):
         return Served(self.config, self.point, self.log, uid=self.uid, options=options, **kw)
 
@@ -256,6 +261,7 @@ def named(prefix, names):
 def run_lives(t, w, lives):
     for name, fn in lives:
         with t.case(f'{w.name}: {name}'):
+            w.forget_content()
             try:
                 fn(w)
             finally:

@@ -123,6 +123,31 @@ def life_a_daemon_reports_its_own_error(w):
     assert not harness.is_mounted(w.point)
 
 
+def life_content_is_kept_across_mounts(w):
+    names = ['README.txt', 'train/a.bin', 'train/large.bin', 'exactly-8MiB']
+    hashes = w.top + '/store/production/id-imagenet/hashes'
+
+    def read_all():
+        for name in names:
+            with open(w.path('production/imagenet@1/' + name), 'rb') as f:
+                if f.read() != w.v1[name]:
+                    return name
+        return None
+
+    with w.mount() as m:
+        assert fork_as(w.uid, read_all) == (True, None), m.log()
+    os.rename(hashes, hashes + '.away')
+    try:
+        with w.mount() as m:
+            assert fork_as(w.uid, read_all) == (True, None), m.log()
+            cache = ask_status(w)['cache']
+            assert cache['bytes_fetched'] == 0, cache
+            assert cache['bytes_from_disk'] >= sum(len(w.v1[n]) for n in names), cache
+            assert cache['disk']['problem'] is None, cache
+    finally:
+        os.rename(hashes + '.away', hashes)
+
+
 def life_the_mount_of_a_dead_daemon_is_cleared(w):
     m = w.mount().start()
     m.kill()

@@ -246,7 +246,7 @@ Test(fetcher_disk, forgotten_content_is_forgotten_on_the_disk_too)
 Test(fetcher_disk, a_disk_that_goes_away_fails_no_read)
 {
 	struct blob b = osmo_blob("k", 60 * MIB);
-	char command[192];
+	char command[256];
 
 	read_all(&b);
 	disk_cache_flush(disk);

@@ -240,3 +240,8 @@ void buckets_tree_stop(struct buckets *bs)
 	if (bs->tree_pool)
 		pool_free(bs->tree_pool);
 }
+
+uint64_t buckets_trees_bytes(const struct buckets *bs)
+{
+	return bs->trees_fd < 0 ? 0 : trees_dir_bytes(bs->trees_fd);
+}

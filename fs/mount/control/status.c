@@ -111,6 +111,28 @@ static void add_open(void *arg, const struct slot_ref *ref)
 	json_array_append_new(arg, o);
 }
 
+static json_t *disk_status(struct fs *fs)
+{
+	struct disk_cache_stats s;
+	json_t *o;
+
+	if (!fs->disk)
+		return json_null();
+	disk_cache_stats(fs->disk, &s);
+	o = json_object();
+	json_object_set_new(o, "bytes", json_integer((json_int_t)s.bytes));
+	json_object_set_new(o, "size", json_integer((json_int_t)s.size));
+	json_object_set_new(o, "records", json_integer((json_int_t)s.records));
+	json_object_set_new(o, "segments", json_integer((json_int_t)s.segments));
+	json_object_set_new(o, "written", json_integer((json_int_t)s.written));
+	json_object_set_new(o, "dropped", json_integer((json_int_t)s.dropped));
+	json_object_set_new(o, "damaged", json_integer((json_int_t)s.damaged));
+	json_object_set_new(o, "evicted", json_integer((json_int_t)s.evicted));
+	json_object_set_new(o, "problem", s.problem[0] ? text(s.problem) :
+							 json_null());
+	return o;
+}
+
 static json_t *cache_status(struct fs *fs)
 {
 	struct fetcher_stats s;
@@ -127,6 +149,9 @@ static json_t *cache_status(struct fs *fs)
 	json_object_set_new(o, "bytes_cached",
 			    json_integer((json_int_t)s.cached_bytes));
 	json_object_set_new(o, "damaged", json_integer((json_int_t)s.bad_blobs));
+	json_object_set_new(o, "bytes_from_disk",
+			    json_integer((json_int_t)s.bytes_from_disk));
+	json_object_set_new(o, "disk", disk_status(fs));
 	json_object_set_new(o, "waiting", json_integer(s.waiting));
 	json_object_set_new(o, "in_flight", json_integer(s.in_flight));
 	return o;

@@ -92,9 +92,12 @@ static int open_fetcher(struct fs *fs, struct err *err)
 
 	r = memory_budget_new(&fs->budget, fs->settings->memory,
 			      FS_MEMORY_RESERVED, err);
+	if (r == 0)
+		r = fs_open_disk(fs, err);
 	if (r < 0)
 		return r;
 	opt.budget = fs->budget;
+	opt.disk = fs->disk;
 	return fetcher_new(&fs->fetcher, &opt, err);
 }
 
@@ -155,6 +158,8 @@ void fs_stop(struct fs *fs)
 	if (fs->fetcher)
 		fetcher_free(fs->fetcher);
 	fs->fetcher = NULL;
+	disk_cache_free(fs->disk);
+	fs->disk = NULL;
 }
 
 void fs_close_buckets(struct fs *fs)

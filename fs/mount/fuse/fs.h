@@ -40,6 +40,7 @@ struct fs {
 
 	struct buckets *buckets;
 	struct memory_budget *budget;
+	struct disk_cache *disk;	/* NULL: there is none */
 	struct fetcher *fetcher;
 	struct slots *slots;
 	struct names *names;
@@ -64,6 +65,8 @@ struct fs {
  */
 int fs_open(struct fs *fs, const struct settings *settings, struct err *err)
 	MUST_CHECK;
+/* A part of it: without a disk cache all works, but is fetched more often. */
+int fs_open_disk(struct fs *fs, struct err *err) MUST_CHECK;
 /* No request comes any more: those that are parked are answered. */
 void fs_stop(struct fs *fs);
 /* Every callback from below has run when it returns. */

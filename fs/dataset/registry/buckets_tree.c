@@ -243,5 +243,9 @@ void buckets_tree_stop(struct buckets *bs)
 
 uint64_t buckets_trees_bytes(const struct buckets *bs)
 {
-	return bs->trees_fd < 0 ? 0 : trees_dir_bytes(bs->trees_fd);
+	struct err ignored = ERR_INIT;
+	cleanup_fd int dirfd = trees_dir_open(bs->settings->cache_dir,
+					      &ignored);
+
+	return dirfd < 0 ? 0 : trees_dir_bytes(dirfd);
 }

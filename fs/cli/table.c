@@ -16,7 +16,18 @@ struct table {
 	size_t n_rows;		/* the header is row 0 */
 	size_t cap_rows;
 	char **cells;		/* n_rows * n_columns */
+	size_t *widths;		/* of the columns, so far */
 };
+
+/* Columns on the screen: bytes that do not continue a UTF-8 sequence. */
+static size_t text_width(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
 
 void table_free(struct table *t)
 {
@@ -25,6 +36,7 @@ void table_free(struct table *t)
 	for (size_t i = 0; i < t->n_rows * t->n_columns; i++)
 		free(t->cells[i]);
 	free(t->cells);
+	free(t->widths);
 	free(t);
 }
 
@@ -47,6 +59,7 @@ int table_row(struct table *t, const char *const *cells, struct err *err)
 	t->n_rows++;
 	for (size_t i = 0; i < t->n_columns; i++) {
 		struct buf text = BUF_INIT;
+		size_t width;
 
 		encode_prose(&text, cells[i], strlen(cells[i]), CELL_MAX);
 		if (buf_failed(&text)) {
@@ -56,6 +69,9 @@ int table_row(struct table *t, const char *const *cells, struct err *err)
 		t->cells[at + i] = text.data ? buf_steal(&text) : strdup("");
 		if (!t->cells[at + i])
 			return err_nomem(err);
+		width = text_width(t->cells[at + i]);
+		if (width > t->widths[i])
+			t->widths[i] = width;
 	}
 	return 0;
 }
@@ -69,7 +85,8 @@ int table_new(struct table **out, const char *const *headers, size_t n_columns,
 	if (!t)
 		return err_nomem(err);
 	t->n_columns = n_columns;
-	r = table_row(t, headers, err);
+	t->widths = calloc(n_columns, sizeof(*t->widths));
+	r = t->widths ? table_row(t, headers, err) : err_nomem(err);
 	if (r < 0) {
 		table_free(t);
 		return r;
@@ -78,40 +95,17 @@ int table_new(struct table **out, const char *const *headers, size_t n_columns,
 	return 0;
 }
 
-/* Columns on the screen: bytes that do not continue a UTF-8 sequence. */
-static size_t text_width(const char *s)
-{
-	size_t n = 0;
-
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
-}
-
-static size_t column_width(const struct table *t, size_t column)
-{
-	size_t width = 0;
-
-	for (size_t row = 0; row < t->n_rows; row++) {
-		size_t w = text_width(t->cells[row * t->n_columns + column]);
-
-		if (w > width)
-			width = w;
-	}
-	return width;
-}
-
 void table_print(const struct table *t, unsigned gap, FILE *out)
 {
 	size_t total = 0;
 
 	for (size_t c = 0; c < t->n_columns; c++)
-		total += column_width(t, c) + (c ? gap : 0);
+		total += t->widths[c] + (c ? gap : 0);
 
 	for (size_t row = 0; row < t->n_rows; row++) {
 		for (size_t c = 0; c < t->n_columns; c++) {
 			const char *cell = t->cells[row * t->n_columns + c];
-			size_t pad = column_width(t, c) - text_width(cell);
+			size_t pad = t->widths[c] - text_width(cell);
 
 			fputs(cell, out);
 			if (c + 1 < t->n_columns)

@@ -282,34 +282,55 @@ static void read_default(struct settings_context *context,
 				 hint.data ? hint.data : "");
 }
 
+/* Of one place in the order of the file, where they still stand. */
+static int by_place(const void *a, const void *b)
+{
+	const struct settings_bucket *const *x = a, *const *y = b;
+	int c = strcmp((*x)->location.text, (*y)->location.text);
+
+	return c ? c : (*x > *y) - (*x < *y);
+}
+
 /* Two credentials for one place: which one serves would be chance. */
 static void check_credentials(struct settings_context *context,
 			      const struct shape *shape)
 {
 	const struct field_path buckets = { shape->top, "buckets" };
 	struct settings *st = context->settings;
+	cleanup_free struct settings_bucket **sorted =
+		calloc(st->n_buckets + 1, sizeof(*sorted));
+	const struct settings_bucket *first = NULL;
+	size_t n = 0;
 
-	for (size_t i = 0; i < st->n_buckets; i++)
-		for (size_t j = 0; j < i; j++) {
-			struct settings_bucket *a = &st->buckets[j];
-			struct settings_bucket *b = &st->buckets[i];
-			const struct field_path path = { &buckets, b->name };
-			const struct field_path cred = { &path,
-							 "default_credential" };
+	if (!sorted) {
+		context->no_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < st->n_buckets; i++) {
+		struct settings_bucket *b = &st->buckets[i];
 
-			if (!a->has_location || !b->has_location || !a->cred ||
-			    !b->cred || a->problem || b->problem ||
-			    strcmp(a->location.text, b->location.text) != 0 ||
-			    settings_cred_equal(a->cred, b->cred))
-				continue;
-			context->bucket = b;
-			settings_context_problem(
-				context, SETTINGS_PROBLEM,
-				(struct yaml_position){ b->line, b->column },
-				&cred, "bucket %s has another credential for "
-				"the same dataset_path: use one", a->name);
-			context->bucket = NULL;
-		}
+		if (b->has_location && b->cred && !b->problem)
+			sorted[n++] = b;
+	}
+	qsort(sorted, n, sizeof(*sorted), by_place);
+	for (size_t i = 0; i < n; i++) {
+		struct settings_bucket *b = sorted[i];
+		const struct field_path path = { &buckets, b->name };
+		const struct field_path cred = { &path, "default_credential" };
+
+		if (!first ||
+		    strcmp(first->location.text, b->location.text) != 0)
+			first = b;
+		if (settings_cred_equal(first->cred, b->cred))
+			continue;
+		context->bucket = b;
+		settings_context_problem(
+			context, SETTINGS_PROBLEM,
+			(struct yaml_position){ b->line, b->column }, &cred,
+			"bucket %s has another credential for the same "
+			"dataset_path: use one", first->name);
+		context->bucket = NULL;
+	}
 }
 
 /* ---- the whole ---- */

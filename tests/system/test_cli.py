@@ -5,6 +5,7 @@ users know it, their JSON, and how they fail."""
 import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
 
@@ -132,6 +133,21 @@ def test_bucket_list(tap, config, top):
               [('broken', False), ('production', True)], 'bucket list --json tells the problem')
 
 
+def test_bucket_list_of_many(tap, config, top):
+    def seconds(n):
+        many = harness.write_config(f'{top}/{n}.yaml', {
+            f'b{i:05}': {'dataset_path': f's3://store/b{i:05}'} for i in range(n)}, cache_dir=top + '/cache')
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        out = run('-c', many, 'bucket', 'list', check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert len(out.stdout.splitlines()) == n + 3, len(out.stdout.splitlines())
+        return after.ru_utime - before.ru_utime
+
+    few, many = seconds(2500), seconds(10000)
+    tap.ok(many < 10 * few, 'bucket list of four times the buckets takes no sixteen times as long',
+           f'{few:.2f} s, {many:.2f} s')
+
+
 def test_failures(tap, config, top):
     for words, code, what in (
             ((), 2, 'no command'),
@@ -175,7 +191,8 @@ def main():
     tap = Tap()
     with scratch() as top:
         config = make_bucket(top)
-        for test in (test_import, test_read, test_resolve, test_bucket_list, test_failures):
+        for test in (test_import, test_read, test_resolve, test_bucket_list, test_bucket_list_of_many,
+                     test_failures):
             try:
                 test(tap, config, top)
             except Exception as e:      # a test that dies is a failure, the others still run

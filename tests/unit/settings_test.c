@@ -148,6 +148,27 @@ Test(settings, two_credentials_for_one_place_are_an_error)
 	cr_assert_not_null(bucket("b")->problem);
 }
 
+Test(settings, of_several_credentials_for_one_place_the_files_first_stands)
+{
+	load_text("buckets:\n"
+		  "  z: {dataset_path: \"s3://b/p\", default_credential: "
+		  "{access_key_id: x, access_key: y}}\n"
+		  "  other: {dataset_path: \"s3://b/o\", default_credential: "
+		  "{access_key_id: x, access_key: z}}\n"
+		  "  c: {dataset_path: \"s3://b/p\", default_credential: "
+		  "{access_key_id: x, access_key: z}}\n"
+		  "  b: {dataset_path: \"s3://b/p\", default_credential: "
+		  "{access_key_id: x, access_key: y}}\n"
+		  "  a: {dataset_path: \"s3://b/p\", default_credential: "
+		  "{access_key_id: x, access_key: z}}\n");
+	cr_assert_null(bucket("z")->problem);
+	cr_assert_null(bucket("b")->problem);
+	cr_assert_null(bucket("other")->problem);
+	cr_assert_not_null(strstr(bucket("c")->problem, "bucket z has another"));
+	cr_assert_not_null(strstr(bucket("a")->problem, "bucket z has another"));
+	cr_assert_eq(report.n_problems, 2, "%s", printed.data);
+}
+
 Test(settings, hostile_yaml_is_bounded)
 {
 	char *deep = malloc(4000);

@@ -37,6 +37,12 @@ struct buckets_options {
 int buckets_new(struct buckets **out, const struct settings *settings,
 		const struct buckets_options *opt, struct err *err) MUST_CHECK;
 /*
+ * Whether the cache directory can be made and takes a file; if not, that is
+ * said in the log: all is served all the same, but expanded again when it was
+ * forgotten.  buckets_new() asks this for itself.
+ */
+int buckets_cache_check(const struct settings *settings);
+/*
  * Ends all requests to stores, now and from now on, so that a daemon that ends
  * waits for nobody.  Local directories answer by themselves.
  */

@@ -4,8 +4,10 @@
 #include "fs/dataset/tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fs/dataset/osmo/osmo_etag.h"
 #include "fs/dataset/tree/tree_file.h"
@@ -18,13 +20,28 @@ struct tree {
 int tree_open(struct tree **out, int dirfd, const char *name,
 	      const uint8_t identity[TREE_IDENTITY_SIZE], struct err *err)
 {
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+				     O_NONBLOCK);
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_MISSING, ENOENT, "tree file: none");
+	if (fd < 0)
+		return err_errno(err, errno, "tree file: open");
+	return tree_open_fd(out, fd, identity, err);
+}
+
+int tree_open_fd(struct tree **out, int fd,
+		 const uint8_t identity[TREE_IDENTITY_SIZE], struct err *err)
+{
 	struct tree *t = calloc(1, sizeof(*t));
 	int r;
 
-	if (!t)
+	if (!t) {
+		close(fd);
 		return err_nomem(err);
+	}
 	t->refs = 1;
-	r = tree_file_open(&t->file, dirfd, name, identity, err);
+	r = tree_file_open(&t->file, fd, identity, err);
 	if (r < 0) {
 		free(t);
 		return r;

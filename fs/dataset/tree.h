@@ -63,6 +63,10 @@ struct tree_entry {
 int tree_open(struct tree **out, int dirfd, const char *name,
 	      const uint8_t identity[TREE_IDENTITY_SIZE], struct err *err)
 	MUST_CHECK;
+/* The same by a descriptor, which it takes over whatever it returns. */
+int tree_open_fd(struct tree **out, int fd,
+		 const uint8_t identity[TREE_IDENTITY_SIZE], struct err *err)
+	MUST_CHECK;
 struct tree *tree_get(struct tree *tree);
 void tree_put(struct tree *tree);
 static inline void tree_cleanup_(struct tree **t)

@@ -382,10 +382,11 @@ int tree_build_finish(struct tree_build *b, struct tree **out, struct err *err)
 	r = tree_writer_init(&writer, b->dirfd, err);
 	if (r == 0)
 		r = write_tree(b, &writer, emit, err);
+	if (r == 0)
+		r = tree_open_fd(out, steal_fd(&writer.file.fd), b->identity,
+				 err);
 	tree_writer_release(&writer);
 	tree_emit_release(emit);
 	free(emit);
-	if (r == 0)
-		r = tree_open(out, b->dirfd, b->name, b->identity, err);
 	return r < 0 ? err_wrap(err, "tree of %s", b->label) : 0;
 }

@@ -2,7 +2,8 @@
 /*
  * Makes a tree file out of entries in any order, in bounded memory: sorted
  * runs are spilled to unlinked temporary files in the same directory and
- * merged.  One thread.
+ * merged.  Where that directory does not take them (temp_file.h), the tree is
+ * as good but has no name.  One thread.
  *
  * Paths are checked here: absolute, empty or "." or ".." components, NUL,
  * names over 255 bytes, paths over 4096, depth over 128 are rejected, counted
@@ -21,7 +22,8 @@ struct tree_build;
 #define TREE_BUILD_LOG_MAX 10
 
 struct tree_build_options {
-	int dirfd;		/* where the tree and its spills go */
+	int dirfd;		/* where the tree and its spills go; -1: into
+				   unnamed files elsewhere */
 	const char *name;	/* file name of the tree; replaced atomically */
 	uint8_t identity[TREE_IDENTITY_SIZE];
 	const char *label;	/* "production/imagenet@2", for log lines */
@@ -44,7 +46,7 @@ int tree_build_add(struct tree_build *build, const char *path, size_t path_len,
 /* Counted in the tree's info. */
 void tree_build_count_repaired(struct tree_build *build);
 
-/* Merges, writes, renames into place, opens. */
+/* Merges, writes, renames into place where it can, opens. */
 int tree_build_finish(struct tree_build *build, struct tree **out,
 		      struct err *err) MUST_CHECK;
 

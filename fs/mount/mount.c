@@ -352,8 +352,11 @@ static int find_point(struct run *run, struct err *err)
 /* Returns in the daemon too: what it could not do is said to its parent. */
 static int run_daemon(struct run *run, struct err *err)
 {
-	int r = daemon_start(&run->link, err);
+	int r;
 
+	/* What the daemon says of it itself, nobody who stands here sees. */
+	(void)buckets_cache_check(run->opt->settings);
+	r = daemon_start(&run->link, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	log_init(LOG_TO_SYSLOG, log_enabled(LOG_LEVEL_DEBUG) ?

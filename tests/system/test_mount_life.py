@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the start of a mount to its end: foreground and daemon, busy, dead, lazy,
 handed in as a descriptor; what it tells, and what changes under it."""
+import contextlib
 import errno
 import os
 import resource
@@ -375,6 +376,50 @@ def life_a_cache_that_was_emptied_is_filled_again(w):
         ok, detail = fork_as(w.uid, check_every_file, w)
         assert ok, (detail, m.log())
         assert os.listdir(os.path.join(w.cache, 'trees'))
+
+
+@contextlib.contextmanager
+def unusable_cache(w, kind):
+    """A cache directory of the kind, at the path that it yields."""
+    path = os.path.join(w.top, 'unusable')
+    if kind == 'file':
+        open(path, 'w').close()
+    elif kind == 'fifo':
+        os.mkfifo(path)
+    elif kind in ('full', 'read-only'):
+        os.mkdir(path)
+        options = f'size=64k,uid={w.uid or 0},mode=700'
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', options, 'none', path], check=True)
+        if kind == 'read-only':
+            subprocess.run(['mount', '-o', 'remount,ro', path], check=True)
+        else:
+            subprocess.run(['fallocate', '-l', '64k', path + '/ballast'], check=True)
+    try:
+        yield path if kind != 'proc' else '/proc/self/nothing'
+    finally:
+        if kind in ('full', 'read-only'):
+            subprocess.run(['umount', '-l', path], check=True)
+            os.rmdir(path)
+        elif kind != 'proc':
+            os.unlink(path)
+
+
+def life_an_unusable_cache_directory_is_told_and_all_is_served(w):
+    kinds = ['file', 'fifo', 'proc'] + (['full', 'read-only'] if os.geteuid() == 0 else [])
+    for kind in kinds:
+        with unusable_cache(w, kind) as path:
+            p = w.command('mount', '--cache-dir', path, w.point)
+            try:
+                assert p.returncode == 0, (kind, p)
+                assert p.stderr.count('serving without the cache directory') == 1, (kind, p)
+                ok, detail = fork_as(w.uid, check_every_file, w)
+                assert ok, (kind, detail, ask_status(w)['last_problem'])
+            finally:
+                stopped = run('unmount', w.point, uid=w.uid)
+            assert stopped.returncode == 0, (kind, stopped)
+    p = w.command('mount', w.point)
+    assert p.returncode == 0 and 'cache directory' not in p.stderr, p
+    assert run('unmount', w.point, uid=w.uid).returncode == 0
 
 
 def life_a_publication_is_seen_and_a_deleted_version_stays_for_readers(w):

@@ -119,3 +119,36 @@ Test(buckets_tree, a_cache_directory_that_was_emptied_is_made_again)
 	expect_tree();
 	shell("test -s cache/trees/*.tree");
 }
+
+Test(buckets_tree, without_a_cache_directory_a_tree_has_no_name)
+{
+	static const char *const places[] = {
+		"touch cache", "mkfifo cache", "ln -s /proc/nowhere cache",
+		"mkdir cache && touch cache/trees",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		shell("rm -rf cache");
+		shell(places[i]);
+		cr_expect_lt(buckets_cache_check(settings), 0, "%s", places[i]);
+		expect_tree();
+		registry_close();
+		registry_open();
+		expect_tree();
+	}
+	shell("rm -rf cache");
+	cr_expect_eq(buckets_cache_check(settings), 0);
+	expect_tree();
+	shell("test -s cache/trees/*.tree");
+}
+
+Test(buckets_tree, a_directory_in_a_trees_place_is_passed_over)
+{
+	expect_tree();
+	shell("cd cache/trees && t=$(echo *.tree) && rm $t && mkdir $t");
+	expect_tree();
+	shell("cd cache/trees && test -f *.tree");
+	shell("cd cache/trees && t=$(echo *.tree) && rm $t && mkdir -p $t/x");
+	expect_tree();
+	expect_tree();
+}

@@ -78,6 +78,7 @@ struct buckets {
 	bool stopping;
 
 	/* buckets_tree.c */
+	bool trees_told;		/* atomic: that there is no cache */
 	struct lock jobs_lock;		/* guards jobs and what hangs on them */
 	struct tree_job *jobs;
 };

@@ -44,11 +44,57 @@ static void tree_name(char *out, const uint8_t identity[TREE_IDENTITY_SIZE])
 	strcpy(out + 2 * TREE_IDENTITY_SIZE, ".tree");
 }
 
+static void tell_no_cache(const struct err *why)
+{
+	log_warn(LOG, "serving without the cache directory: error=\"%s\"",
+		 why->text);
+}
+
+int buckets_cache_check(const struct settings *settings)
+{
+	struct err err = ERR_INIT;
+	int r = trees_dir_check(settings->cache_dir, &err);
+
+	if (r < 0)
+		tell_no_cache(&err);
+	return r;
+}
+
+/* -1 where there is none, which is said once. */
+static int open_trees_dir(struct buckets *bs, struct err *why)
+{
+	int fd = trees_dir_open(bs->settings->cache_dir, why);
+
+	if (!__atomic_exchange_n(&bs->trees_told, fd < 0, __ATOMIC_RELAXED) &&
+	    fd < 0)
+		tell_no_cache(why);
+	return fd < 0 ? -1 : fd;
+}
+
+/* -ENOENT: it is to be built. */
+static int tree_open_cached(const struct tree_job *job, int dirfd,
+			    struct tree **out)
+{
+	struct err err = ERR_INIT;
+
+	if (dirfd < 0)
+		return -ENOENT;
+	if (tree_open(out, dirfd, job->name, job->identity, &err) == 0) {
+		trees_dir_touch(dirfd, job->name);
+		return 0;
+	}
+	if (err.class != ERR_MISSING)
+		log_warn(LOG, "tree is built again: version=%s error=\"%s\"",
+			 job->label, err.text);
+	return -ENOENT;
+}
+
 static int tree_open_or_build(struct tree_job *job, struct tree **out,
 			      struct err *err)
 {
-	const struct settings *settings = job->b->owner->settings;
-	cleanup_fd int dirfd = trees_dir_open(settings->cache_dir, err);
+	struct buckets *bs = job->b->owner;
+	struct err why = ERR_INIT;
+	cleanup_fd int dirfd = open_trees_dir(bs, &why);
 	struct tree_build_options opt = {
 		.dirfd = dirfd,
 		.name = job->name,
@@ -58,23 +104,16 @@ static int tree_open_or_build(struct tree_job *job, struct tree **out,
 	};
 	int r;
 
-	if (dirfd < 0)
-		return dirfd;
-	r = tree_open(out, dirfd, job->name, job->identity, err);
-	if (r == 0) {
-		trees_dir_touch(dirfd, job->name);
+	if (tree_open_cached(job, dirfd, out) == 0)
 		return 0;
-	}
-	if (err->class != ERR_MISSING)
-		log_warn(LOG, "tree is built again: version=%s error=\"%s\"",
-			 job->label, err->text);
-	err_clear(err);
-
 	memcpy(opt.identity, job->identity, sizeof(opt.identity));
 	r = version_tree_build(job->b, job->v, &opt, &job->progress, out, err);
+	if (r < 0 && dirfd < 0 && err->class == ERR_SYSTEM)
+		err_wrap(err, "without %s", why.text);
 	if (r < 0)
 		return err_wrap(err, "version %s", job->label);
-	trees_dir_trim(dirfd, settings->cache_size, job->name);
+	if (dirfd >= 0)
+		trees_dir_trim(dirfd, bs->settings->cache_size, job->name);
 	return 0;
 }
 
@@ -221,16 +260,10 @@ void buckets_building(struct buckets *bs, struct buf *out)
 
 int buckets_tree_start(struct buckets *bs, struct err *err)
 {
-	struct err problem = ERR_INIT;
-	cleanup_fd int dirfd = trees_dir_open(bs->settings->cache_dir,
-					      &problem);
-
-	/* All can be listed without it. */
-	if (dirfd < 0)
-		log_error(LOG, "no version can be opened: error=\"%s\"",
-			  problem.text);
+	/* A command may need no tree. */
 	if (bs->sync_only)
 		return 0;
+	bs->trees_told = buckets_cache_check(bs->settings) < 0;
 	return pool_new(&bs->tree_pool, "tree", BUCKETS_TREE_THREADS,
 			BUCKETS_QUEUE_MAX, err);
 }

@@ -13,6 +13,7 @@
 
 #include "backends/base/io.h"
 #include "backends/base/log.h"
+#include "fs/dataset/tree/temp_file.h"
 
 #define LOG "tree"
 
@@ -42,6 +43,15 @@ int trees_dir_open(const char *cache_dir, struct err *err)
 	fd = open(path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? err_errno(err, errno, "cache directory %s",
 				  path.data) : fd;
+}
+
+int trees_dir_check(const char *cache_dir, struct err *err)
+{
+	cleanup_fd int fd = trees_dir_open(cache_dir, err);
+	int r = fd < 0 ? fd : temp_file_probe(fd, err);
+
+	return fd >= 0 && r < 0 ?
+		       err_wrap(err, "cache directory %s", cache_dir) : r;
 }
 
 void trees_dir_touch(int dirfd, const char *name)

@@ -18,6 +18,8 @@
  * meanwhile is made again so, and what was mended is used again.
  */
 int trees_dir_open(const char *cache_dir, struct err *err) MUST_CHECK;
+/* Whether it can be opened, and takes a file. */
+int trees_dir_check(const char *cache_dir, struct err *err) MUST_CHECK;
 
 /* Marks a tree as used now. */
 void trees_dir_touch(int dirfd, const char *name);

@@ -61,9 +61,9 @@ static int chunk_write(struct record_run *run, struct err *err)
 	put_le32(run->chunk, (uint32_t)run->fill);
 	put_le64(run->chunk + 4, digest_xxh3(run->chunk + CHUNK_HEAD,
 					     run->fill));
-	r = io_pwrite_full(run->file.fd, run->chunk, len, run->offset);
+	r = temp_file_write(&run->file, run->chunk, len, run->offset, err);
 	if (r < 0)
-		return err_errno(err, -r, "temporary file for sorting");
+		return r;
 	run->offset += len;
 	run->fill = 0;
 	return 0;

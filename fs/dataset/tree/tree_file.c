@@ -4,7 +4,6 @@
 #include "fs/dataset/tree/tree_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -162,21 +161,14 @@ static int load(struct tree_file *f, const uint8_t *identity, struct err *err)
 	return r < 0 ? r : counts_check(f, err);
 }
 
-int tree_file_open(struct tree_file *f, int dirfd, const char *name,
+int tree_file_open(struct tree_file *f, int fd,
 		   const uint8_t identity[TREE_IDENTITY_SIZE],
 		   struct err *err)
 {
 	int r;
 
-	*f = (struct tree_file){ .id = tree_cache_id() };
-	f->fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
-				    O_NONBLOCK);
-	if (f->fd < 0 && errno == ENOENT)
-		r = err_set(err, ERR_MISSING, ENOENT, "tree file: none");
-	else if (f->fd < 0)
-		r = err_errno(err, errno, "tree file: open");
-	else
-		r = load(f, identity, err);
+	*f = (struct tree_file){ .fd = fd, .id = tree_cache_id() };
+	r = load(f, identity, err);
 	if (r < 0)
 		tree_file_release(f);
 	return r;

@@ -32,8 +32,8 @@ struct tree_file {
 	uint32_t n_prefixes;
 };
 
-/* As tree_open(); *f needs no release after a failure. */
-int tree_file_open(struct tree_file *f, int dirfd, const char *name,
+/* As tree_open_fd(); *f needs no release after a failure. */
+int tree_file_open(struct tree_file *f, int fd,
 		   const uint8_t identity[TREE_IDENTITY_SIZE],
 		   struct err *err) MUST_CHECK;
 void tree_file_release(struct tree_file *f);

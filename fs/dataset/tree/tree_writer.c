@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "backends/base/digest.h"
-#include "backends/base/io.h"
 
 int tree_writer_init(struct tree_writer *w, int dirfd, struct err *err)
 {
@@ -33,9 +32,9 @@ void tree_writer_release(struct tree_writer *w)
 static int write_at(struct tree_writer *w, const void *bytes, size_t len,
 		    uint64_t offset, struct err *err)
 {
-	int r = io_pwrite_full(w->file.fd, bytes, len, offset);
+	int r = temp_file_write(&w->file, bytes, len, offset, err);
 
-	return r < 0 ? err_errno(err, -r, "write the tree file") : 0;
+	return r < 0 ? err_wrap(err, "write the tree file") : 0;
 }
 
 /* Writes what the extent holds, the last block filled up with NUL. */
@@ -166,5 +165,7 @@ int tree_writer_finish(struct tree_writer *w, uint8_t header[TREE_HEADER_SIZE],
 	r = write_at(w, trailer.data, trailer.len, at, err);
 	if (r == 0)
 		r = write_at(w, header, TREE_HEADER_SIZE, 0, err);
-	return r < 0 ? r : temp_file_publish(&w->file, name, err);
+	if (r == 0)
+		(void)temp_file_publish(&w->file, name);
+	return r;
 }

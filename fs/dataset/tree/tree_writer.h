@@ -42,7 +42,8 @@ int tree_writer_add(struct tree_writer *w, enum tree_section s,
 /*
  * header: filled by the caller from TREE_H_IDENTITY up to TREE_H_TOTAL and in
  * TREE_H_PREFIXES; prefixes: as they stand in the trailer.  Fills in the rest,
- * writes trailer and header, and puts the file into place.
+ * writes trailer and header, and puts the file into place where it can: in any
+ * case w->file.fd is the whole tree.
  */
 int tree_writer_finish(struct tree_writer *w, uint8_t header[TREE_HEADER_SIZE],
 		       const void *prefixes, size_t prefixes_len,

@@ -18,6 +18,8 @@ struct read_call {
 	struct fs *fs;
 	struct slot_ref ref;
 	uint32_t index;
+	uint64_t off;
+	size_t size;
 	struct blob_id blob;
 	bool is_large;		/* may be served before all of it is verified */
 };
@@ -44,6 +46,18 @@ static void read_failed(struct fs *fs, fuse_req_t req,
 	reply_error(req, code);
 }
 
+static void fetch_failed(struct read_call *call, int r, const struct err *err)
+{
+	int code = reply_errno(REPLY_CONTENT, r, err);
+
+	if (is_fault(code))
+		read_faults_note(call->fs->faults,
+				 nodeid_make(call->ref.slot, call->index),
+				 call->off, call->size, code);
+	read_failed(call->fs, call->parked.req, &call->ref, call->index, code,
+		    err);
+}
+
 static void read_done(void *arg, int r, const struct iovec *iov, int n,
 		      const struct err *err)
 {
@@ -52,8 +66,7 @@ static void read_done(void *arg, int r, const struct iovec *iov, int n,
 
 	if (parked_claim(&call->parked)) {
 		if (r < 0) {
-			read_failed(call->fs, req, &call->ref, call->index,
-				    reply_errno(REPLY_CONTENT, r, err), err);
+			fetch_failed(call, r, err);
 		} else {
 			/* Noted first: on_bad may come at any time after. */
 			if (call->is_large)
@@ -77,17 +90,25 @@ static void read_cancel(struct parked *p)
 static void read_blob(struct tree_call *call, const struct slot_ref *ref,
 		      const struct content *content, size_t size)
 {
-	struct read_call *rc = malloc(sizeof(*rc));
 	fuse_req_t req = call->parked.req;
 	struct fs *fs = call->fs;
+	struct read_call *rc;
 	uint64_t off = (uint64_t)call->off;
+	int code = read_faults_recent(fs->faults, call->nodeid, off, size);
 
+	if (code) {
+		reply_error(req, code);
+		return;
+	}
+	rc = malloc(sizeof(*rc));
 	if (!rc) {
 		reply_error(req, ENOMEM);
 		return;
 	}
 	rc->fs = fs;
 	rc->index = content->entry.index;
+	rc->off = off;
+	rc->size = size;
 	rc->is_large = content->blob.size > FETCHER_WHOLE_MAX;
 	blob_identify(&rc->blob, &content->blob);
 	rc->ref = *ref;

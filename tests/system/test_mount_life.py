@@ -191,6 +191,8 @@ def life_lazy_unmount_leaves_readers_alone(w):
     p = run('unmount', '--lazy', w.point, uid=w.uid)
     assert p.returncode == 0, p
     assert not harness.is_mounted(w.point) and is_running(pid)
+    p = w.command('mount', w.point)     # the cache is still its
+    assert p.returncode == 7 and str(pid) in p.stderr, p
     os.write(go_in, b'x')
     t.join()
     assert result == [(True, True)], result

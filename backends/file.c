@@ -114,7 +114,7 @@ void file_info(struct object_info *out, const struct stat *st)
 	memset(out, 0, sizeof(*out));
 	out->size = (uint64_t)st->st_size;
 	out->mtime_s = st->st_mtim.tv_sec;
-	encode_hex(out->etag, digest, 16);
+	encode_hex(out->etag, digest, FILE_VALIDATOR_BYTES);
 }
 
 int file_error(struct err *err, int code, const char *what)

@@ -9,7 +9,8 @@
  *
  * Validator (etag): a digest of (inode, size, mtime, ctime), the same from
  * get, head, put and list, and checked again after every read.  It costs no
- * read of the content, and so serves for terabytes.  A compare-and-swap takes
+ * read of the content, and so serves for terabytes.  It is longer than an MD5,
+ * for which nobody can take it then.  A compare-and-swap takes
  * flock on the object's directory, compares, renames, and makes the new mtime
  * later than the old one by at least a nanosecond: a validator never comes
  * back, so that a writer who saw A cannot overwrite an A' that looks like it.
@@ -37,6 +38,8 @@
 
 /* Names that begin so are ours: never listed, read or written by key. */
 #define FILE_HIDDEN ".~datasetfs-"
+
+#define FILE_VALIDATOR_BYTES 20
 
 /* A page when the caller does not say: about 3 MB of entries. */
 #define FILE_LIST_MAX 10000

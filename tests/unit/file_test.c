@@ -160,6 +160,19 @@ static int put(const char *key, const char *text, const char *if_match,
 	return backend_sync_put(b, &rq, info, &err);
 }
 
+Test(file, a_validator_does_not_look_like_the_md5_of_the_content)
+{
+	struct object_info info;
+	size_t len;
+	char c;
+
+	write_file("in/x", "a");
+	cr_assert_eq(get("x", &c, 1, NULL, &info), 0);
+	len = strlen(info.etag);
+	cr_expect(len > 32 && strspn(info.etag, "0123456789abcdef") == len,
+		  "%s", info.etag);
+}
+
 Test(file, validators_never_come_back)
 {
 	struct object_info info, now;

@@ -253,6 +253,8 @@ Test(version_tree, an_empty_version_is_an_empty_directory)
 Test(version_tree, a_legacy_version_is_what_lies_below_its_prefix)
 {
 	char location[300];
+	struct err err = ERR_INIT;
+	struct tree_entry e;
 	struct tree_info info;
 	struct tree *t;
 
@@ -268,6 +270,9 @@ Test(version_tree, a_legacy_version_is_what_lies_below_its_prefix)
 	tree_info(t, &info);
 	cr_expect_eq(info.n_files, 2);
 	cr_expect_eq(info.total_size, 3);
+	/* A directory's validator says nothing of the content. */
+	cr_assert_eq(tree_lookup_path(t, "a", &e, &err), 0);
+	cr_expect(!e.is_hashed && !e.has_md5);
 	tree_put(t);
 }
 

@@ -17,7 +17,7 @@
 #define LOG "tree"
 
 /* Raised whenever the same record must give another tree. */
-#define VERSION_TREE_RULES 3
+#define VERSION_TREE_RULES 4
 #define LEGACY_PAGE_TIMEOUT_MS 60000
 
 void version_tree_identity(const struct bucket *b, const struct dataset *ds,

@@ -6,11 +6,13 @@ import hashlib
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 
 import harness
 from harness import Tap, run, scratch
+from mount_bucket import Bucket
 
 
 
@@ -103,6 +105,24 @@ def test_read(tap, config, top):
               'dataset checksum agrees with the recorded ones')
 
 
+def test_what_is_not_there(tap, _, top):
+    """Content that a record promises, and that nobody can read."""
+    b = Bucket(top + '/old')
+    ds = b.dataset('old')
+    b.legacy(ds, 1, {'a': b'aa', 'd/b': b'b'})
+    b.legacy(ds, 2, {'a': b'aa'})
+    b.publish(ds, tags={'latest': 2})
+    shutil.rmtree(f'{top}/old/{ds}/plain/2')
+    config = harness.write_config(top + '/old.yaml', {'old': {'dataset_path': b.uri}}, default='old',
+                                  cache_dir=top + '/cache-old')
+    for what in ('dataset inspect', '... again'):
+        out = run('-c', config, 'dataset', 'inspect', 'old')
+        tap.ok(out.returncode == 0 and out.stdout == '' and 'a version of 2 bytes has no files' in out.stderr,
+               f'{what}: a legacy version whose prefix is gone', out.stdout + out.stderr)
+    out = run('-c', config, 'dataset', 'inspect', 'old:1')
+    tap.ok(len(out.stdout.splitlines()) == 2 and out.stderr == '', '... and one that is there', out.stderr)
+
+
 def test_resolve(tap, config, top):
     out = run('-c', config, 'resolve', '-m', top + '/not-mounted', 'imagenet', 'imagenet:1')
     tap.equal(out.stdout, f'{top}/not-mounted/production/imagenet@2\n{top}/not-mounted/production/imagenet@1\n',
@@ -191,8 +211,8 @@ def main():
     tap = Tap()
     with scratch() as top:
         config = make_bucket(top)
-        for test in (test_import, test_read, test_resolve, test_bucket_list, test_bucket_list_of_many,
-                     test_failures):
+        for test in (test_import, test_read, test_what_is_not_there, test_resolve, test_bucket_list,
+                     test_bucket_list_of_many, test_failures):
             try:
                 test(tap, config, top)
             except Exception as e:      # a test that dies is a failure, the others still run

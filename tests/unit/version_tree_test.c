@@ -10,6 +10,7 @@
 #include <string.h>
 #include <criterion/criterion.h>
 #include "backends/base/io.h"
+#include "backends/base/log.h"
 #include "fs/dataset/registry/buckets_impl.h"
 #include "fs/dataset/registry/manifest_source.h"
 
@@ -274,6 +275,32 @@ Test(version_tree, a_legacy_version_is_what_lies_below_its_prefix)
 	cr_assert_eq(tree_lookup_path(t, "a", &e, &err), 0);
 	cr_expect(!e.is_hashed && !e.has_md5);
 	tree_put(t);
+}
+
+Test(version_tree, a_legacy_prefix_that_is_gone_is_told_and_asked_for_again)
+{
+	char location[300], line[1024];
+	struct tree_info info;
+	struct tree *t;
+
+	(void)snprintf(location, sizeof(location), "%s/gone/v1", place);
+	version.location = strdup(location);
+	version.kind = VERSION_LEGACY;
+	version.size = 0;
+	tree_put(build_good());
+	log_last_problem(line, sizeof(line));
+	cr_expect_str_empty(line, "%s", line);
+	cr_expect_eq(faccessat(trees_fd, "x.tree", F_OK, 0), 0);
+
+	version.size = 3;
+	t = build_good();
+	tree_info(t, &info);
+	cr_expect_eq(info.n_files, 0);
+	tree_put(t);
+	log_last_problem(line, sizeof(line));
+	cr_expect(strstr(line, "a version of 3 bytes has no files") &&
+			  strstr(line, "/gone/v1"), "%s", line);
+	cr_expect_neq(faccessat(trees_fd, "x.tree", F_OK, 0), 0);
 }
 
 Test(version_tree, the_identity_tells_versions_apart)

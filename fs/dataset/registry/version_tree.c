@@ -148,6 +148,22 @@ static int build_legacy(struct bucket *b, const struct version *v,
 	return r < 0 ? err_wrap(err, "legacy prefix %s", location) : 0;
 }
 
+/*
+ * A prefix that is gone looks like one without files.  What the record says
+ * tells them apart where it is not 0.
+ */
+static bool is_legacy_gone(const struct version *v,
+			   const struct tree_info *info)
+{
+	return v->kind == VERSION_LEGACY && v->size > 0 && info->n_files == 0;
+}
+
+/* Good while it is open; the next start asks again. */
+static void keep_no_longer(const struct tree_build_options *opt)
+{
+	(void)unlinkat(opt->dirfd, opt->name, 0);
+}
+
 int version_tree_build(struct bucket *b, const struct version *v,
 		       const struct tree_build_options *opt,
 		       struct version_tree_progress *progress,
@@ -181,12 +197,16 @@ int version_tree_build(struct bucket *b, const struct version *v,
 		return r;
 
 	if (unchecked) {
-		/* Good while it is open; the next start asks again. */
-		(void)unlinkat(opt->dirfd, opt->name, 0);
+		keep_no_longer(opt);
 		log_warn(LOG, "damaged entries are not repaired, their store did not answer or may not be read: version=%s entries=%llu",
 			 opt->label, (unsigned long long)unchecked);
 	}
 	tree_info(*out, &info);
+	if (is_legacy_gone(v, &info)) {
+		keep_no_longer(opt);
+		log_warn(LOG, "a version of %llu bytes has no files, its prefix may be gone: version=%s prefix=%s",
+			 (unsigned long long)v->size, opt->label, v->location);
+	}
 	log_info(LOG, "expanded: version=%s files=%u directories=%u duplicates=%u clashes=%u rejected=%u repaired=%u faults=%u",
 		 opt->label, info.n_files, info.n_dirs, info.n_duplicates,
 		 info.n_clashes, info.n_rejected, info.n_repaired,

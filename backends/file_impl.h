@@ -4,16 +4,17 @@
  *
  * Confinement.  Every open is resolved beneath the configured directory
  * without following a symlink; what is not a regular file, or would leave the
- * directory, answers EACCES.  A key is a relative path: "a//b", "./a" and "a/"
+ * directory, answers EACCES.  A listing leaves it out and says so in the log.
+ * A key is a relative path: "a//b", "./a" and "a/"
  * name nothing here (-ENOENT, -EINVAL for a put).
  *
  * Validator (etag): a digest of (inode, size, mtime, ctime), the same from
  * get, head, put and list, and checked again after every read.  It costs no
  * read of the content, and so serves for terabytes.  It is longer than an MD5,
- * for which nobody can take it then.  A compare-and-swap takes
- * flock on the object's directory, compares, renames, and makes the new mtime
- * later than the old one by at least a nanosecond: a validator never comes
- * back, so that a writer who saw A cannot overwrite an A' that looks like it.
+ * for which nobody can take it then.  A compare-and-swap takes flock on the
+ * object's directory, compares, renames, and makes the new mtime later than the
+ * old one by at least a nanosecond: a validator never comes back, so that a
+ * writer who saw A cannot overwrite an A' that looks like it.
  *
  * Writing: a temporary file in the same directory (hidden from every
  * operation), fsync, renameat2(RENAME_NOREPLACE) where the key must be new
@@ -30,6 +31,7 @@
 #define DATASETFS_BACKENDS_FILE_IMPL_H
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include "backends/backend_impl.h"
 #include "backends/base/io.h"
@@ -47,6 +49,7 @@
 struct file_backend {
 	struct backend base;
 	int root_fd;
+	atomic_ullong told;	/* which names a listing left out, hashed */
 };
 
 static inline struct file_backend *file_backend(struct backend_op *op)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include "backends/base/digest.h"
 #include "backends/base/log.h"
 
 /*
@@ -29,6 +30,10 @@ struct listing {
 	size_t n_entries;
 	size_t cap;
 	struct buf keys;
+
+	/* Symlinks, FIFOs, devices, sockets: no objects, but somebody's. */
+	unsigned n_left_out;
+	char left_out[BACKEND_KEY_MAX + 1]; /* the first one */
 
 	bool is_probe; /* one key is enough: for a prefix */
 	bool is_full;
@@ -146,7 +151,8 @@ static int consider(struct listing *l, struct names *names, int dir_fd,
 		       : S_ISREG(st.st_mode) ? DT_REG
 					     : DT_LNK;
 	}
-	if (type != DT_DIR && type != DT_REG)
+	/* What is no object is counted where the walk comes to it. */
+	if (type != DT_DIR && type != DT_REG && l->is_probe)
 		return 0;
 	if (type == DT_DIR)
 		strcat(name, "/");
@@ -225,6 +231,12 @@ static int emit(struct listing *l, const struct stat *st)
 	return 0;
 }
 
+static void leave_out(struct listing *l)
+{
+	if (!l->n_left_out++)
+		(void)snprintf(l->left_out, sizeof(l->left_out), "%s", l->path);
+}
+
 static void move_cursor(struct listing *l, char kind)
 {
 	if (!l->is_probe)
@@ -266,14 +278,15 @@ static int visit_dir(struct listing *l)
 static int visit_file(struct listing *l, int dir_fd, const char *name)
 {
 	struct stat st;
-	int r;
+	int r = 0;
 
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0
 				       : file_error(&l->op->err, errno, "stat");
-	if (!S_ISREG(st.st_mode))
-		return 0;
-	r = emit(l, &st);
+	if (S_ISREG(st.st_mode))
+		r = emit(l, &st);
+	else
+		leave_out(l);
 	if (r == 0)
 		move_cursor(l, '=');
 	return r;
@@ -379,6 +392,22 @@ static void page_make(struct listing *l)
 	l->op->page.next = l->is_full ? l->cursor : NULL;
 }
 
+/* Once for the same ones, as catalogs are listed again and again. */
+static void tell_left_out(const struct listing *l)
+{
+	struct file_backend *fb = file_backend(l->op);
+	uint64_t what = digest_xxh3(l->left_out, strlen(l->left_out)) +
+			l->n_left_out;
+
+	if (!l->n_left_out || atomic_exchange(&fb->told, what) == what)
+		return;
+	log_warn("file",
+		 "not listed, as they are no regular files: location=%s "
+		 "below=\"%s\" count=%u first=\"%s\"",
+		 l->op->backend->name, l->op->prefix, l->n_left_out,
+		 l->left_out);
+}
+
 int file_list(struct backend_op *op)
 {
 	struct listing *l = calloc(1, sizeof(*l));
@@ -392,7 +421,9 @@ int file_list(struct backend_op *op)
 	r = page_start(l);
 	if (r == 0)
 		r = walk_prefix(l);
-	if (r == 0)
+	if (r == 0) {
 		page_make(l);
+		tell_left_out(l);
+	}
 	return r;
 }

@@ -122,6 +122,20 @@ def test_what_is_not_there(tap, _, top):
     out = run('-c', config, 'dataset', 'inspect', 'old:1')
     tap.ok(len(out.stdout.splitlines()) == 2 and out.stderr == '', '... and one that is there', out.stderr)
 
+    os.symlink('a', f'{top}/old/{ds}/plain/1/link')
+    os.mkfifo(f'{top}/old/{ds}/plain/1/pipe')
+    config = harness.write_config(top + '/old.yaml', {'old': {'dataset_path': b.uri}}, default='old',
+                                  cache_dir=top + '/cache-new')
+    out = run('-c', config, 'dataset', 'inspect', 'old:1')
+    tap.ok(len(out.stdout.splitlines()) == 2 and f'count=2 first="{ds}/plain/1/link"' in out.stderr,
+           '... with a symlink and a FIFO', out.stdout + out.stderr)
+    head = f'{top}/old/.datasetfs/catalog/datasets/{ds}/head.json'
+    os.rename(head, top + '/head.json')
+    os.symlink(top + '/head.json', head)
+    out = run('-c', config, 'dataset', 'list')
+    tap.ok(' old ' not in out.stdout and f'datasets/{ds}/head.json' in out.stderr, 'a head that is a symlink is named',
+           out.stdout + out.stderr)
+
 
 def test_resolve(tap, config, top):
     out = run('-c', config, 'resolve', '-m', top + '/not-mounted', 'imagenet', 'imagenet:1')

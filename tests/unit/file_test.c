@@ -12,6 +12,7 @@
 #include <criterion/criterion.h>
 #include "backends/base/clock.h"
 #include "backends/base/io.h"
+#include "backends/base/log.h"
 
 static char dir[] = "/tmp/datasetfs-file-test-XXXXXX";
 static struct backend *b;
@@ -277,6 +278,58 @@ static void expect_list(const char *prefix, const char *delimiter,
 				       &all, &err),
 		     0, "%s", err.text);
 	cr_expect_str_eq(all.data ? all.data : "", keys);
+}
+
+Test(file, what_a_listing_leaves_out_is_told_once)
+{
+	char path[256], line[1024];
+	struct object_info info;
+
+	cr_assert_eq(put("l/a", "x", NULL, false, &info), 0);
+	expect_list("l/", NULL, "l/a ");
+	log_last_problem(line, sizeof(line));
+	cr_expect_str_empty(line, "%s", line);
+
+	in_dir(path, sizeof(path), "in/l/fifo");
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	in_dir(path, sizeof(path), "in/l/link");
+	cr_assert_eq(symlink("a", path), 0);
+	in_dir(path, sizeof(path), "in/other");
+	cr_assert_eq(symlink("l", path), 0);
+	expect_list("l/", NULL, "l/a ");
+	log_last_problem(line, sizeof(line));
+	cr_expect(strstr(line, "below=\"l/\" count=2 first=\"l/fifo\""), "%s",
+		  line);
+
+	log_warn("test", "another line");
+	expect_list("l/", NULL, "l/a ");
+	log_last_problem(line, sizeof(line));
+	cr_expect_str_eq(line, "test: another line");
+}
+
+Test(file, a_page_of_nothing_but_what_is_left_out_has_a_next_one)
+{
+	const unsigned n = 10100;	/* more than a page */
+	struct object_info info;
+	char path[256], line[1024];
+	unsigned count;
+
+	cr_assert_eq(put("p/0", "x", NULL, false, &info), 0);
+	cr_assert_eq(put("p/z/z", "x", NULL, false, &info), 0);
+	for (unsigned i = 0; i < n; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "in/p/link-%05u", i);
+		in_dir(path, sizeof(path), name);
+		cr_assert_eq(symlink("0", path), 0);
+	}
+	expect_list("p/", NULL, "p/0 p/z/z ");
+	expect_list("p/", "/", "p/0 p/z/! ");
+	expect_list("p", "/", "p/! ");
+	log_last_problem(line, sizeof(line));
+	cr_assert_not_null(strstr(line, "count="), "%s", line);
+	count = (unsigned)atoi(strstr(line, "count=") + 6);
+	cr_expect(count > 0 && count < n, "of its page: %s", line);
 }
 
 Test(file, keys_are_listed_in_byte_order_and_nothing_else_is)

@@ -320,3 +320,53 @@ int io_mkdir_p(const char *path, mode_t mode)
 	}
 	return mkdir_one(copy, mode);
 }
+
+/* -EPERM where somebody else can have put anything into it. */
+static int check_private(int fd, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_errno(err, errno, "%s", path);
+	if (st.st_uid != geteuid())
+		return err_set(err, ERR_SYSTEM, EPERM,
+			       "%s belongs to user %u, who may have written what is in it: empty it, then chown %u %s",
+			       path, (unsigned)st.st_uid, (unsigned)geteuid(),
+			       path);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return err_set(err, ERR_SYSTEM, EPERM,
+			       "%s has the mode %04o, others may have written what is in it: empty it, then chmod go-w %s",
+			       path, (unsigned)(st.st_mode & 07777), path);
+	return 0;
+}
+
+static int open_private(const char *path, struct err *err)
+{
+	cleanup_fd int fd = -1;
+	int r = io_mkdir_p(path, 0700);
+
+	if (r < 0)
+		return err_errno(err, -r, "%s", path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, errno, "%s", path);
+	r = check_private(fd, path, err);
+	return r < 0 ? r : steal_fd(&fd);
+}
+
+int io_open_private_dir(const char *path, const char *below, struct err *err)
+{
+	cleanup_free char *all = NULL;
+	cleanup_fd int fd = open_private(path, err);
+
+	if (fd < 0)
+		return fd;
+	if (!below)
+		return steal_fd(&fd);
+	/* Nobody else can exchange what is found there now. */
+	if (asprintf(&all, "%s/%s", path, below) < 0) {
+		all = NULL;
+		return err_nomem(err);
+	}
+	return open_private(all, err);
+}

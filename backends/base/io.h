@@ -47,4 +47,13 @@ int io_mkdir_beneath(int dirfd, const char *relative, mode_t mode) MUST_CHECK;
 /* mkdir -p of an absolute or relative path; 0 or -errno. */
 int io_mkdir_p(const char *path, mode_t mode) MUST_CHECK;
 
+/*
+ * A descriptor of path, or of the folder of the name below in it (NULL: of
+ * path itself); both are made with mode 0700 if need be.  -EPERM where one is
+ * another user's, or group or others may write there: what is in it may be
+ * anybody's.  The text says what would mend that.
+ */
+int io_open_private_dir(const char *path, const char *below, struct err *err)
+	MUST_CHECK;
+
 #endif

@@ -19,14 +19,10 @@ static uint64_t cost(uint32_t len)
 /* The directory was removed or replaced: what is in it now is not known. */
 static int reopen_dir(struct disk_cache *dc, struct err *err)
 {
-	int r = io_mkdir_p(dc->dir, 0700);
-	int fd;
+	int fd = io_open_private_dir(dc->dir, NULL, err);
 
-	if (r < 0)
-		return err_errno(err, -r, "make %s", dc->dir);
-	fd = open(dc->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return err_errno(err, errno, "open %s", dc->dir);
+		return fd;
 	(void)close(dc->dir_fd);
 	dc->dir_fd = fd;
 	return 0;

@@ -216,12 +216,9 @@ static int cache_prepare(struct disk_cache *dc, struct err *err)
 	dc->scratch = malloc(SEGMENT_RECORD_MAX);
 	if (!dc->scratch)
 		return err_nomem(err);
-	r = io_mkdir_p(dc->dir, 0700);
-	if (r < 0)
-		return err_errno(err, -r, "make %s", dc->dir);
-	dc->dir_fd = open(dc->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dc->dir_fd = io_open_private_dir(dc->dir, NULL, err);
 	if (dc->dir_fd < 0)
-		return err_errno(err, errno, "open %s", dc->dir);
+		return dc->dir_fd;
 	r = load_all(dc, err);
 	return r < 0 ? r : disk_writer_start(dc, err);
 }

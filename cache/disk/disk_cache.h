@@ -43,7 +43,7 @@ struct disk_cache_options {
 
 /*
  * Finds what the last process sealed.  Errors: of memory, or of a directory
- * that cannot be made or opened.
+ * that cannot be made or opened, or is not this user's alone.
  */
 int disk_cache_open(struct disk_cache **out,
 		    const struct disk_cache_options *opt,

@@ -386,6 +386,13 @@ def unusable_cache(w, kind):
     path = os.path.join(w.top, 'unusable')
     if kind == 'file':
         open(path, 'w').close()
+    elif kind == 'open':
+        os.mkdir(path)
+        os.chmod(path, 0o1777)
+        os.chown(path, w.uid or 0, -1)
+    elif kind == 'foreign':
+        os.mkdir(path, 0o755)
+        os.chown(path, STRANGER, -1)
     elif kind == 'fifo':
         os.mkfifo(path)
     elif kind in ('full', 'read-only'):
@@ -402,18 +409,25 @@ def unusable_cache(w, kind):
         if kind in ('full', 'read-only'):
             subprocess.run(['umount', '-l', path], check=True)
             os.rmdir(path)
+        elif os.path.isdir(path):
+            assert os.listdir(path) == [], kind
+            os.rmdir(path)
         elif kind != 'proc':
             os.unlink(path)
 
 
 def life_an_unusable_cache_directory_is_told_and_all_is_served(w):
-    kinds = ['file', 'fifo', 'proc'] + (['full', 'read-only'] if os.geteuid() == 0 else [])
+    kinds = ['file', 'fifo', 'proc', 'open']
+    if os.geteuid() == 0:
+        kinds += ['foreign', 'full', 'read-only']
     for kind in kinds:
         with unusable_cache(w, kind) as path:
             p = w.command('mount', '--cache-dir', path, w.point)
             try:
                 assert p.returncode == 0, (kind, p)
                 assert p.stderr.count('serving without the cache directory') == 1, (kind, p)
+                assert ('chmod go-w ' in p.stderr) == (kind == 'open'), p
+                assert ('then chown ' in p.stderr) == (kind == 'foreign'), p
                 ok, detail = fork_as(w.uid, check_every_file, w)
                 assert ok, (kind, detail, ask_status(w)['last_problem'])
             finally:

@@ -152,3 +152,21 @@ Test(buckets_tree, a_directory_in_a_trees_place_is_passed_over)
 	expect_tree();
 	expect_tree();
 }
+
+Test(buckets_tree, nothing_is_read_from_where_others_write)
+{
+	struct err err = ERR_INIT;
+	struct tree *t;
+
+	expect_tree();
+	shell("test -s cache/catalogs/*");
+	manifest_is("damaged since");
+	shell("chmod 0770 cache");
+	cr_expect_lt(buckets_cache_check(settings), 0);
+	cr_expect_eq(tree_of(&t, &err), -EBADMSG, "%s", err.text);
+
+	shell("chmod 0700 cache && chmod 0777 cache/trees");
+	cr_expect_eq(tree_of(&t, &err), -EBADMSG, "%s", err.text);
+	shell("chmod 0700 cache/trees");
+	expect_tree();
+}

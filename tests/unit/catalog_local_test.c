@@ -178,3 +178,30 @@ Test(catalog_local, a_cache_that_cannot_be_written_stops_nothing)
 	cr_expect_not_null(catalog_dataset(c, "imagenet"));
 	catalog_store_free(store);
 }
+
+Test(catalog_local, a_copy_that_others_could_write_is_not_read)
+{
+	struct err err = ERR_INIT;
+	cleanup_buf struct buf before = BUF_INIT;
+	struct catalog_store *store = place_store(&place, true);
+	struct catalog *c = NULL;
+	char path[128];
+
+	copy_make(&before);
+	(void)snprintf(path, sizeof(path), "%s/catalogs", place.cache);
+	cr_assert_eq(chmod(path, 0777), 0);
+	cr_expect_eq(catalog_store_load_local(store, &c, &err), -ENOENT);
+	cr_expect_eq(err.class, ERR_MISSING);
+	cr_assert_eq(chmod(path, 0700), 0);
+	cr_assert_eq(chmod(place.cache, 0770), 0);
+	catalog_store_free(store);
+	store = place_store(&place, true);
+	cr_expect_eq(catalog_store_load_local(store, &c, &err), -ENOENT);
+	cr_assert_eq(chmod(place.cache, 0700), 0);
+	catalog_store_free(store);
+	store = place_store(&place, true);
+	cr_assert_eq(catalog_store_load_local(store, &c, &err), 0, "%s",
+		     err.text);
+	catalog_put(c);
+	catalog_store_free(store);
+}

@@ -223,3 +223,46 @@ Test(io, mkdir_p_is_content_with_what_is_there)
 	cr_expect_eq(io_mkdir_p("", 0755), -ENOENT);
 	cr_expect_eq(io_mkdir_p("/", 0755), 0);
 }
+
+/* Opened (0) or refused, and then told by what mends it. */
+static void expect_private(const char *below_it, int code, const char *says)
+{
+	struct err err = ERR_INIT;
+	int fd = io_open_private_dir(below("private"), below_it, &err);
+
+	cr_expect_eq(fd < 0 ? fd : 0, -code, "%d: %s", fd, err.text);
+	cr_expect(strstr(err.text, says), "%s", err.text);
+	if (fd >= 0)
+		close(fd);
+}
+
+Test(io, a_private_directory_is_one_that_nobody_else_writes_to)
+{
+	static const mode_t others[] = { 0770, 0702, 01777 };
+	struct stat st;
+
+	expect_private("in", 0, "");
+	cr_assert_eq(stat(below("private"), &st), 0);
+	cr_expect_eq(st.st_mode & 07777, 0700);
+	cr_assert_eq(stat(below("private/in"), &st), 0);
+	cr_expect_eq(st.st_mode & 07777, 0700);
+	cr_assert_eq(chmod(below("private"), 0755), 0);
+	expect_private(NULL, 0, "");
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		cr_assert_eq(chmod(below("private/in"), others[i]), 0);
+		expect_private(NULL, 0, "");
+		expect_private("in", EPERM, "chmod go-w /");
+		cr_assert_eq(chmod(below("private/in"), 0700), 0);
+		cr_assert_eq(chmod(below("private"), others[i]), 0);
+		expect_private(NULL, EPERM, "chmod go-w /");
+		expect_private("in", EPERM, "chmod go-w /");
+		cr_assert_eq(chmod(below("private"), 0700), 0);
+	}
+	if (geteuid() == 0) {
+		cr_assert_eq(chown(below("private/in"), 1000, 0), 0);
+		expect_private("in", EPERM, "belongs to user 1000");
+		expect_private("in", EPERM, "chown 0 /");
+	}
+	put("private/file", "x", 1);
+	expect_private("file", ENOTDIR, "private/file");
+}

@@ -23,13 +23,18 @@
 #define FLAG_GONE 1
 #define FLAG_REFUSED 2
 
+/* In a directory that is there, and that nobody else writes to. */
 static int local_path(struct buf *out, const struct catalog_store *store,
 		      struct err *err)
 {
 	const char *name = backend_name(store->backend);
+	cleanup_fd int dir = io_open_private_dir(store->cache_dir, "catalogs",
+						 err);
 	char hex[2 * SHA256_SIZE + 1];
 	uint8_t digest[SHA256_SIZE];
 
+	if (dir < 0)
+		return dir;
 	digest_sha256(digest, name, strlen(name));
 	encode_hex(hex, digest, sizeof(digest));
 	buf_printf(out, "%s/catalogs/%s", store->cache_dir, hex);
@@ -86,7 +91,6 @@ static int local_write(const struct catalog_store *store, struct err *err)
 	cleanup_buf struct buf path = BUF_INIT;
 	const struct records *records = &store->records;
 	uint8_t header[LOCAL_HEADER];
-	char *slash;
 	int r;
 
 	memset(header, 0, sizeof(header));
@@ -108,12 +112,6 @@ static int local_write(const struct catalog_store *store, struct err *err)
 	put_le64(header + 24, digest_xxh3(out.data + LOCAL_HEADER,
 					  out.len - LOCAL_HEADER));
 	memcpy(out.data, header, sizeof(header));
-	slash = strrchr(path.data, '/');
-	*slash = '\0';
-	r = io_mkdir_p(path.data, 0700);
-	if (r < 0)
-		return err_errno(err, -r, "%s", path.data);
-	*slash = '/';
 	return io_replace_file(path.data, out.data, out.len, 0600, false, err);
 }
 
@@ -236,9 +234,10 @@ int catalog_local_read(struct catalog_store *store, struct err *err)
 	char id[DATASET_ID_MAX] = "";
 	int r;
 
-	r = local_path(&path, store, err);
-	if (r == 0)
-		r = io_read_file(path.data, LOCAL_BYTES_MAX, &bytes, err);
+	/* Without the directory there is no copy: a save will tell. */
+	if (local_path(&path, store, err) < 0)
+		return err_set(err, ERR_MISSING, ENOENT, "no local copies");
+	r = io_read_file(path.data, LOCAL_BYTES_MAX, &bytes, err);
 	if (r < 0)
 		return r;
 	r = catalog_local_parse(id, &records, backend_name(store->backend),

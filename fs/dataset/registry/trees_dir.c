@@ -4,7 +4,6 @@
 #include "fs/dataset/registry/trees_dir.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,18 +30,9 @@ struct tree_files {
 
 int trees_dir_open(const char *cache_dir, struct err *err)
 {
-	cleanup_buf struct buf path = BUF_INIT;
-	int fd, r;
+	int fd = io_open_private_dir(cache_dir, "trees", err);
 
-	buf_printf(&path, "%s/trees", cache_dir);
-	if (buf_failed(&path))
-		return err_nomem(err);
-	r = io_mkdir_p(path.data, 0700);
-	if (r < 0)
-		return err_errno(err, -r, "cache directory %s", path.data);
-	fd = open(path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? err_errno(err, errno, "cache directory %s",
-				  path.data) : fd;
+	return fd < 0 ? err_wrap(err, "cache directory") : fd;
 }
 
 int trees_dir_check(const char *cache_dir, struct err *err)

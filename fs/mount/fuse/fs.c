@@ -28,18 +28,24 @@ static void restore(void *arg, const struct state_record *record)
 		slots_restore(fs->slots, record);
 }
 
-/* Without it all works, but inode numbers change with the next mount. */
+/* Without it all works. */
+static int no_state(struct err *err)
+{
+	log_warn("mount", "inode numbers will change with the next mount: error=\"%s\"",
+		 err->text);
+	err_clear(err);
+	return 0;
+}
+
 static int open_state(struct fs *fs, struct err *err)
 {
 	cleanup_buf struct buf path = BUF_INIT;
+	cleanup_fd int dir = io_open_private_dir(fs->settings->cache_dir, NULL,
+						 err);
 	int r;
 
-	r = io_mkdir_p(fs->settings->cache_dir, 0700);
-	if (r < 0) {
-		log_warn("mount", "cache directory cannot be made: dir=%s error=%d",
-			 fs->settings->cache_dir, -r);
-		return 0;
-	}
+	if (dir < 0)
+		return no_state(err);
 	buf_printf(&path, "%s/" FS_STATE_NAME, fs->settings->cache_dir);
 	if (buf_failed(&path))
 		return err_nomem(err);
@@ -47,12 +53,8 @@ static int open_state(struct fs *fs, struct err *err)
 	if (r == -EBUSY)
 		return err_wrap(err, "cache directory %s: give each mount one of its own with --cache-dir",
 				fs->settings->cache_dir);
-	if (r < 0) {
-		log_warn("mount", "inode numbers will change with the next mount: error=\"%s\"",
-			 err->text);
-		err_clear(err);
-		return 0;
-	}
+	if (r < 0)
+		return no_state(err);
 	names_set_state(fs->names, fs->state);
 	slots_set_state(fs->slots, fs->state);
 	return 0;

@@ -25,6 +25,8 @@ struct bucket;
 #define CATALOG_WAIT_MS 3000	/* a lookup waits so long for a look that is
 				   due, then takes the last known catalog */
 #define CATALOG_TIMEOUT_MS 30000
+#define TREE_BAD_MS 5000	/* a version whose manifest was found damaged is
+				   not read again for so long */
 
 struct buckets_options {
 	bool sync_only;		/* a command: no background threads */
@@ -86,7 +88,8 @@ int bucket_catalog_sync(struct bucket *b, struct catalog **out,
 
 /*
  * The tree of a version: opened from the cache directory, or built (which may
- * take as long as it makes progress).  One build a version however many ask.
+ * take as long as it makes progress).  One build a version however many ask,
+ * and none within TREE_BAD_MS of one that met damage: its error is the answer.
  * done may run inside the call.  catalog is the snapshot that ds and v are of.
  */
 typedef void (*bucket_tree_fn)(void *arg, int r, struct tree *tree,

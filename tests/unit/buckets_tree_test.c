@@ -3,6 +3,9 @@
 #include <config.h>
 
 #include "fs/dataset/buckets.h"
+
+#include <time.h>
+#include <unistd.h>
 #include "tests/unit/catalog_place.h"
 
 static struct place place;
@@ -10,6 +13,16 @@ static struct settings *settings;
 static struct buckets *bs;
 static struct bucket *bucket;
 static struct catalog *catalog;
+static int64_t later_ms;	/* atomic: how far the clock is put forward */
+
+static int64_t later(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000 +
+	       __atomic_load_n(&later_ms, __ATOMIC_RELAXED);
+}
 
 static void shell(const char *command)
 {
@@ -53,6 +66,7 @@ static void setup(void)
 	cleanup_buf struct buf text = BUF_INIT;
 	char uri[128];
 
+	clock_fake(later, NULL);
 	place_open(&place);
 	place_write_format(&place);
 	place_write_name(&place, "imagenet", PLACE_ID);
@@ -90,6 +104,40 @@ static int tree_of(struct tree **out, struct err *err)
 	cr_assert_eq(catalog_resolve(catalog, "b", "imagenet", "1", &ds, &v,
 				     err), 0, "%s", err->text);
 	return bucket_tree_sync(bucket, catalog, ds, v, out, err);
+}
+
+struct answer {
+	struct err err;
+	int fd[2];
+};
+
+static void answered(void *arg, int r, struct tree *tree, const struct err *err)
+{
+	struct answer *a = arg;
+
+	cr_assert_eq(r < 0, tree == NULL);
+	if (r < 0)
+		err_copy(&a->err, err);
+	cr_assert_eq(write(a->fd[1], &r, sizeof(r)), (ssize_t)sizeof(r));
+}
+
+/* As the mount asks: 0 or -errno. */
+static int ask(struct err *err)
+{
+	struct answer a = { .err = ERR_INIT };
+	const struct dataset *ds;
+	const struct version *v;
+	int r;
+
+	cr_assert_eq(catalog_resolve(catalog, "b", "imagenet", "1", &ds, &v,
+				     err), 0, "%s", err->text);
+	cr_assert_eq(pipe(a.fd), 0);
+	bucket_tree(bucket, catalog, ds, v, answered, &a);
+	cr_assert_eq(read(a.fd[0], &r, sizeof(r)), (ssize_t)sizeof(r));
+	close(a.fd[0]);
+	close(a.fd[1]);
+	err_copy(err, &a.err);
+	return r;
 }
 
 static void expect_tree(void)
@@ -169,4 +217,28 @@ Test(buckets_tree, nothing_is_read_from_where_others_write)
 	cr_expect_eq(tree_of(&t, &err), -EBADMSG, "%s", err.text);
 	shell("chmod 0700 cache/trees");
 	expect_tree();
+}
+
+Test(buckets_tree, a_damaged_manifest_is_not_read_again_at_once)
+{
+	struct err first = ERR_INIT, second = ERR_INIT;
+
+	manifest_is("damaged");
+	cr_assert_eq(ask(&first), -EBADMSG, "%s", first.text);
+	manifest_is("[]");
+	cr_expect_eq(ask(&second), -EBADMSG);
+	cr_expect_eq(second.class, ERR_CORRUPT);
+	cr_expect_str_eq(second.text, first.text);
+	__atomic_store_n(&later_ms, TREE_BAD_MS, __ATOMIC_RELAXED);
+	cr_expect_eq(ask(&second), 0, "%s", second.text);
+}
+
+Test(buckets_tree, a_manifest_that_is_away_is_asked_for_again)
+{
+	struct err err = ERR_INIT;
+
+	place_unlink(&place, "m/1.json");
+	cr_assert_eq(ask(&err), -ENOENT, "%s", err.text);
+	manifest_is("[]");
+	cr_expect_eq(ask(&err), 0, "%s", err.text);
 }

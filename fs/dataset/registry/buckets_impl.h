@@ -16,6 +16,7 @@
 #define BUCKETS_TREE_THREADS 2u		/* builds at once: they use the CPU */
 #define BUCKETS_QUEUE_MAX 65536u
 #define BUCKETS_CATALOG_WAITERS_MAX 65536u
+#define BUCKETS_BAD_TREES 16u		/* remembered at once */
 
 /* One place that entries may lie in, with the identity that reads it. */
 struct location {
@@ -55,6 +56,13 @@ struct bucket {
 
 struct tree_job;
 
+/* A version that was found damaged. */
+struct bad_tree {
+	uint8_t identity[TREE_IDENTITY_SIZE];
+	int64_t until_ms;	/* 0: none */
+	struct err err;
+};
+
 struct buckets {
 	const struct settings *settings;
 	struct http_engine *engine;
@@ -79,8 +87,10 @@ struct buckets {
 
 	/* buckets_tree.c */
 	bool trees_told;		/* atomic: that there is no cache */
-	struct lock jobs_lock;		/* guards jobs and what hangs on them */
+	struct lock jobs_lock;		/* guards jobs, what hangs on them, bad */
 	struct tree_job *jobs;
+	struct bad_tree bad[BUCKETS_BAD_TREES];
+	size_t next_bad;		/* the oldest: to be forgotten first */
 };
 
 /*

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "backends/base/clock.h"
 #include "backends/base/encode.h"
 #include "backends/base/log.h"
 #include "fs/dataset/registry/buckets_impl.h"
@@ -117,6 +118,36 @@ static int tree_open_or_build(struct tree_job *job, struct tree **out,
 	return 0;
 }
 
+/* Only damage: what another answer of the store may mend is asked again. */
+static void bad_remember(struct buckets *bs, const struct tree_job *job,
+			 const struct err *err) REQUIRES(&bs->jobs_lock)
+{
+	struct bad_tree *bad = &bs->bad[bs->next_bad];
+
+	bs->next_bad = (bs->next_bad + 1) % BUCKETS_BAD_TREES;
+	memcpy(bad->identity, job->identity, TREE_IDENTITY_SIZE);
+	bad->until_ms = clock_ms() + TREE_BAD_MS;
+	err_copy(&bad->err, err);
+}
+
+static bool bad_find(struct buckets *bs, const struct tree_job *job,
+		     struct err *err) REQUIRES(&bs->jobs_lock)
+{
+	int64_t now = clock_ms();
+
+	for (size_t i = 0; i < BUCKETS_BAD_TREES; i++) {
+		const struct bad_tree *bad = &bs->bad[i];
+
+		if (now < bad->until_ms &&
+		    memcmp(bad->identity, job->identity,
+			   TREE_IDENTITY_SIZE) == 0) {
+			err_copy(err, &bad->err);
+			return true;
+		}
+	}
+	return false;
+}
+
 static void job_end(struct tree_job *job, int r, struct tree *tree,
 		    const struct err *err)
 {
@@ -128,6 +159,8 @@ static void job_end(struct tree_job *job, int r, struct tree *tree,
 	for (link = &bs->jobs; *link != job; link = &(*link)->next)
 		;
 	*link = job->next;
+	if (r < 0 && err->class == ERR_CORRUPT)
+		bad_remember(bs, job, err);
 	lock_drop(&bs->jobs_lock);
 
 	w = job->waiters;
@@ -190,6 +223,7 @@ void bucket_tree(struct bucket *b, struct catalog *catalog,
 	struct tree_job *job = calloc(1, sizeof(*job));
 	struct tree_job *running;
 	struct err err = ERR_INIT;
+	bool is_bad;
 
 	if (!w || !job) {
 		free(w);
@@ -204,10 +238,11 @@ void bucket_tree(struct bucket *b, struct catalog *catalog,
 
 	lock_take(&bs->jobs_lock);
 	running = job_find(bs, job->identity);
+	is_bad = !running && bad_find(bs, job, &err);
 	if (running) {
 		w->next = running->waiters;
 		running->waiters = w;
-	} else {
+	} else if (!is_bad) {
 		job->waiters = w;
 		job->catalog = catalog_get(catalog);
 		job->next = bs->jobs;
@@ -215,7 +250,11 @@ void bucket_tree(struct bucket *b, struct catalog *catalog,
 	}
 	lock_drop(&bs->jobs_lock);
 
-	if (running)
+	if (is_bad) {
+		done(arg, -err.code, NULL, &err);
+		free(w);
+	}
+	if (running || is_bad)
 		free(job);
 	else if (pool_submit(bs->tree_pool, job_run, job, &err) < 0)
 		job_end(job, -err.code, NULL, &err);

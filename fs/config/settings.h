@@ -80,7 +80,7 @@ struct settings {
 	uint64_t memory;		/* bytes; 0: the default */
 	char *secrets_dir;		/* default /etc/osmo/secrets */
 	struct settings_value *values;	/* in the order of the file */
-	size_t n_values;
+	size_t n_values, cap_values;
 };
 
 enum settings_severity {

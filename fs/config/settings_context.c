@@ -154,16 +154,21 @@ void settings_context_value_from(struct settings_context *context,
 {
 	struct settings *settings = context->settings;
 	struct buf name = BUF_INIT;
-	struct settings_value *values, *v;
+	struct settings_value *v;
 
-	values = reallocarray(settings->values, settings->n_values + 1,
-			      sizeof(*values));
-	if (!values) {
-		context->no_memory = true;
-		return;
+	if (settings->n_values == settings->cap_values) {
+		size_t cap = settings->cap_values ? 2 * settings->cap_values :
+						    64;
+
+		v = reallocarray(settings->values, cap, sizeof(*v));
+		if (!v) {
+			context->no_memory = true;
+			return;
+		}
+		settings->values = v;
+		settings->cap_values = cap;
 	}
-	settings->values = values;
-	v = &values[settings->n_values++];
+	v = &settings->values[settings->n_values++];
 	field_path_print(path, &name);
 	v->name = steal_text(context, &name);
 	v->value = settings_context_strdup(context, value);

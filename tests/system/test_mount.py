@@ -263,7 +263,7 @@ def case_attributes_say_what_a_node_is(w):
     assert xattr(f, 'size') == str(len(data))
     assert xattr(f, 'digest') == etag_of(data)
     assert xattr(f, 'source') == w.bucket.uri + '/id-imagenet/hashes/' + etag_of(data)
-    assert xattr(f, 'verified_by') == 'md5 of parts'
+    assert xattr(f, 'verified_by') == 'md5 of parts, once all of it was read'
     assert 0 <= int(xattr(f, 'cached')) <= len(data)
     assert xattr(v, 'source').endswith('/manifests/1.json')
     assert xattr(w.path('production'), 'bucket') == 'production'

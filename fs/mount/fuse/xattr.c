@@ -86,7 +86,8 @@ static void verification(struct buf *out, const struct content *content)
 	const struct blob *blob = &content->blob;
 
 	if (blob->check == BLOB_CHECK_OSMO)
-		buf_str(out, blob->parts ? "md5 of parts" : "md5");
+		buf_str(out, blob->size > FETCHER_WHOLE_MAX ?
+			     "md5 of parts, once all of it was read" : "md5");
 	else if (blob->check == BLOB_CHECK_FOREIGN && blob->if_match)
 		buf_str(out, "etag of the store");
 	else

@@ -369,7 +369,7 @@ static void landed(struct fetcher *f, struct fetch *fetch)
 	f->in_flight--;
 	fetch->source->in_flight--;
 	if (fetch->is_ahead) {
-		fetch->is_ahead = false;
+		fetch_end_ahead(f, fetch);
 		f->n_ahead--;
 	}
 	f->finishing++;

@@ -70,6 +70,8 @@ static struct fetch *start(struct fetcher *f, struct blob_state *st,
 	fetch->generation = st->generation;
 	fetch->deadline_ms = how->deadline_ms;
 	fetch->is_ahead = how->is_ahead;
+	if (how->is_ahead)
+		f->ahead_bytes += fetch->len;
 	fetch->is_private = how->is_private;
 	if (how->record) {
 		fetch->is_from_disk = true;
@@ -326,4 +328,26 @@ void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
 	if (end > s->next)
 		s->next = end;
 	stream_start(f, st, s);
+}
+
+void fetch_whole_ahead(struct fetcher *f, struct blob_state *st)
+{
+	struct start how = { .to = st->size, .is_ahead = true,
+			     .deadline_ms = clock_ms() + AHEAD_LIFE_MS };
+	uint64_t at = 0;
+
+	if (st->bad_until_ms && clock_ms() < st->bad_until_ms)
+		return;
+	while (at < st->size) {
+		struct fetch *fetch = find(st, at);
+		uint64_t held = cache_held_until(f->cache, &st->id, at);
+
+		if (!fetch && held <= at)
+			fetch = start_from_disk(f, st, at, true);
+		if (!fetch && held <= at)
+			fetch = start(f, st, &how);
+		if (!fetch && held <= at)
+			return;
+		at = fetch ? fetch->offset + fetch->len : held;
+	}
 }

@@ -70,16 +70,24 @@ void fetch_enqueue(struct fetcher *f, struct fetch *fetch)
 	fetch->is_queued = true;
 }
 
+void fetch_end_ahead(struct fetcher *f, struct fetch *fetch)
+{
+	if (!fetch->is_ahead)
+		return;
+	fetch->is_ahead = false;
+	f->ahead_bytes -= fetch->len;
+}
+
 void fetch_promote(struct fetcher *f, struct fetch *fetch)
 {
 	if (!fetch->is_ahead)
 		return;
 	if (fetch->is_queued) {
 		dequeue(fetch);
-		fetch->is_ahead = false;
+		fetch_end_ahead(f, fetch);
 		fetch_enqueue(f, fetch);
 	} else {
-		fetch->is_ahead = false;
+		fetch_end_ahead(f, fetch);
 		f->n_ahead--;
 	}
 }
@@ -126,6 +134,7 @@ void fetch_free(struct fetcher *f, struct fetch *fetch)
 void fetch_abandon(struct fetcher *f, struct fetch *fetch)
 {
 	dequeue(fetch);
+	fetch_end_ahead(f, fetch);
 	fetch_free(f, fetch);
 }
 

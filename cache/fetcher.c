@@ -281,6 +281,32 @@ void fetcher_read(struct fetcher *f, const struct blob *blob, uint64_t offset,
 	fetch_pump(f);
 }
 
+bool fetcher_ahead(struct fetcher *f, const struct blob *blob)
+{
+	struct blob_state *st;
+	struct blob_id id;
+	bool has_room;
+
+	if (blob->size > FETCHER_WHOLE_MAX || !is_possible(blob))
+		return true;
+	blob_identify(&id, blob);
+	lock_take(&f->lock);
+	has_room = !f->stopping && f->ahead_bytes + blob->size <=
+					   f->memory / FETCH_AHEAD_SHARE;
+	st = has_room ? state_get(f, &id, blob) : NULL;
+	if (st) {
+		fetch_whole_ahead(f, st);
+		state_put(f, st);
+	}
+	lock_drop(&f->lock);
+	return has_room;
+}
+
+void fetcher_go(struct fetcher *f)
+{
+	fetch_pump(f);
+}
+
 void fetcher_cancel(struct fetcher *f, void *arg)
 {
 	struct fetch_waiter *w;

@@ -64,6 +64,14 @@ void fetcher_read(struct fetcher *fetcher, const struct blob *blob,
 		  fetch_done_fn done, void *arg, struct fetch_waiter **waiter);
 
 /*
+ * Has a blob of at most FETCHER_WHOLE_MAX fetched, for nobody yet, once
+ * fetcher_go() is called, which starts all that was asked for.  False: there
+ * is enough to do.  Behind what anybody waits for; no error is told.
+ */
+bool fetcher_ahead(struct fetcher *fetcher, const struct blob *blob);
+void fetcher_go(struct fetcher *fetcher);
+
+/*
  * Answers a parked read with -EINTR now, unless done() runs or has run: then
  * nothing.  The fetch itself goes on.  Identified by arg rather than by the
  * pointer, so that a waiter that just ended is no danger.

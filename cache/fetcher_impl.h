@@ -39,7 +39,9 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
  */
 #define FETCH_SOURCE_MAX 48
 /* Of these, requests that nobody waits for yet. */
-#define FETCH_AHEAD_MAX 16
+#define FETCH_AHEAD_MAX 48
+/* ... which, queued or on their way, may take a quarter of the memory. */
+#define FETCH_AHEAD_SHARE 4
 
 /*
  * A request lives at least so long, so that what was asked for by a reader in
@@ -234,6 +236,7 @@ struct fetcher {
 	uint64_t hashing_bytes;	/* content pinned until it is hashed */
 	uint64_t parts_bytes;	/* of all part tables */
 	unsigned n_ahead;	/* in flight, started for nobody */
+	uint64_t ahead_bytes;	/* of these and of those that are queued */
 	/* Streams that were read in this second and in the one before: they
 	   share the memory for what is read ahead. */
 	int64_t second;
@@ -307,6 +310,9 @@ int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 /* Notes a read of a large blob and starts what a stream needs next. */
 void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
 		size_t len, bool was_hit) REQUIRES(&f->lock);
+/* What is not cached of a small blob, for nobody. */
+void fetch_whole_ahead(struct fetcher *f, struct blob_state *st)
+	REQUIRES(&f->lock);
 
 /* --- fetch_queue.c: who is next, and is there room --- */
 
@@ -315,6 +321,9 @@ struct source *source_get(struct fetcher *f, struct backend *backend)
 	REQUIRES(&f->lock);
 void source_free_all(struct fetcher *f);
 void fetch_enqueue(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
+/* It is not ahead of anybody any more, or over; under the lock. */
+void fetch_end_ahead(struct fetcher *f, struct fetch *fetch)
+	REQUIRES(&f->lock);
 /* Somebody waits for it now. */
 void fetch_promote(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 /* Not to be found by others any more; under the lock. */

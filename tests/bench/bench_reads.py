@@ -82,7 +82,7 @@ class Data:
         os.makedirs(f'{self.objects}/DATA/hashes')
         self.big = self.add('big.bin', (rng.randbytes(PART) for _ in range(self.size // PART)))
         self.small = [self.add(f'small/{i // 100:03d}/{i:05d}.jpg', [rng.randbytes(16 << 10)])
-                      for i in range(100)]
+                      for i in range(20 if b.args.quick else 400)]
 
     def add(self, rel, blocks):
         path = os.path.join(self.native, rel)
@@ -100,41 +100,53 @@ class Data:
 
 
 def cases(data):
-    """(what, unit, how much, cold, function of the system)."""
+    """(what, unit, how much, what is cached, function of the system)."""
     rel, size, etag = data.big
+    shuffled = random.Random(3).sample(data.small, len(data.small))
 
     def small(s):
         for r, n, e in data.small:
             read_all(s.path(r, e), n)
 
+    def side_by_side(s, files):
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda f: read_all(s.path(f[0], f[2]), f[1]), files))
+
     big = lambda s: s.path(rel, etag)           # noqa: E731
+    mib, n = size // MIB, len(data.small)
     return [
-        (f'{size // MIB} MiB in order, cold', 'MiB/s', size / MIB, True, lambda s: read_all(big(s), size)),
-        (f'{size // MIB} MiB in order, again', 'MiB/s', size / MIB, False, lambda s: read_all(big(s), size)),
-        ('random 4 KiB, 1 thread, cold', 'reads/s', N_RANDOM, True, lambda s: read_random(big(s), size, N_RANDOM, 7)),
-        ('random 4 KiB, 16 threads, cold', 'reads/s', N_RANDOM // 4 * 16, True,
+        (f'{mib} MiB in order, cold', 'MiB/s', size / MIB, 'nothing', lambda s: read_all(big(s), size)),
+        (f'{mib} MiB in order, again', 'MiB/s', size / MIB, 'all', lambda s: read_all(big(s), size)),
+        (f'{mib} MiB in order, remounted', 'MiB/s', size / MIB, 'kept', lambda s: read_all(big(s), size)),
+        ('random 4 KiB, 1 thread, cold', 'reads/s', N_RANDOM, 'nothing',
+         lambda s: read_random(big(s), size, N_RANDOM, 7)),
+        ('random 4 KiB, 16 threads, cold', 'reads/s', N_RANDOM // 4 * 16, 'nothing',
          lambda s: read_random_side_by_side(big(s), size)),
-        (f'{len(data.small)} files of 16 KiB, cold', 'files/s', len(data.small), True, small),
-        (f'{len(data.small)} files of 16 KiB, again', 'files/s', len(data.small), False, small),
+        (f'{n} files of 16 KiB, cold', 'files/s', n, 'nothing', small),
+        (f'{n} files of 16 KiB, again', 'files/s', n, 'all', small),
+        (f'{n} files of 16 KiB, remounted', 'files/s', n, 'kept', small),
+        (f'{n} files of 16 KiB, 16 readers, cold', 'files/s', n, 'nothing', lambda s: side_by_side(s, data.small)),
+        (f'{n} files of 16 KiB, 16 readers, shuffled, cold', 'files/s', n, 'nothing',
+         lambda s: side_by_side(s, shuffled)),
     ]
 
 
 def one_round(system, data, table):
-    for what, unit, amount, cold, fn in cases(data):
+    for what, unit, amount, cached, fn in cases(data):
         key = (what, unit, system.name)
         if isinstance(table.get(key), str):     # it could not: once is enough
             continue
         try:
-            if cold:
+            if cached != 'all':
                 system.stop()
-                system.start()
+                system.start(keep=cached == 'kept')
             table.setdefault(key, []).append(amount / limited(lambda: fn(system)))
         except Missing as e:
             table[key] = ' '.join(str(e).split())[-100:]
     system.stop()
 
 
-def first_byte(system, data, table, what):
+def first_byte(system, data, table, what, keep=False):
     rel, _, etag = data.small[0]
     key = (what, 's', system.name)
     if isinstance(table.get(key), str):
@@ -143,7 +155,7 @@ def first_byte(system, data, table, what):
         system.stop()
         systems.drop_caches()
         start = time.perf_counter()
-        system.start()
+        system.start(keep=keep)
         with open(system.path(rel, etag), 'rb') as f:
             f.read(1)
         table.setdefault(key, []).append(time.perf_counter() - start)
@@ -176,7 +188,7 @@ def reads_at(b, delay, server, endpoint, data):
             'addressing_style': 'path'}}}, default='bench', cache_dir=b.top + f'/reads-cache{delay}')
     if not delay:
         harness.run('-c', config, 'dataset', 'import', 'osmo', 'bench', b.top + '/src', check=True)
-    ours = systems.Datasetfs(config, b.dir('mnt'), b.top + '/mount.log')
+    ours = systems.Datasetfs(config, b.top + f'/reads-cache{delay}', b.dir('mnt'), b.top + '/mount.log')
     every = [ours, systems.S3fs(b.top, server, endpoint), systems.Rclone(b.top, server, endpoint)]
     table = {}
     shutil.rmtree(b.top + f'/reads-cache{delay}', ignore_errors=True)

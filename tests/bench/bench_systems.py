@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the bench compares: each a way to read the same objects, cold after
-start().  Where a system cannot run, start() raises Missing with the reason.
+"""What the bench compares: each a way to read the same objects.  After start()
+nothing of them is cached, after start(keep=True) what the disk kept.  Where a
+system cannot run, start() raises Missing with the reason.
 """
 import os
 import shutil
@@ -25,17 +26,20 @@ def drop_caches():
 
 
 class Datasetfs:
-    """Trees stay in the cache directory, content does not: it is in memory."""
+    """Trees stay in the cache directory in any case."""
     name = 'datasetfs'
 
-    def __init__(self, config, mountpoint, log):
+    def __init__(self, config, cache, mountpoint, log):
         self.mount = harness.Mount(config, mountpoint, log)
+        self.segments = cache + '/segments'
         self.base = mountpoint + '/bench/data@1/'
 
     def path(self, rel, etag):
         return self.base + rel
 
-    def start(self):
+    def start(self, keep=False):
+        if not keep:
+            shutil.rmtree(self.segments, ignore_errors=True)
         drop_caches()
         self.mount.start()
 
@@ -53,7 +57,7 @@ class Native:
     def path(self, rel, etag):
         return os.path.join(self.folder, rel)
 
-    def start(self):
+    def start(self, keep=False):
         drop_caches()
 
     def stop(self):
@@ -72,7 +76,9 @@ class Peer:
     def path(self, rel, etag):
         return f'{self.target}/DATA/hashes/{etag}'
 
-    def start(self):
+    def start(self, keep=False):
+        if keep:
+            raise Missing('not compared: what it keeps depends on how it was unmounted')
         if not shutil.which(self.name):
             raise Missing(f'{self.name} is not installed')
         shutil.rmtree(self.cache, ignore_errors=True)

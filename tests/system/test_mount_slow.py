@@ -199,6 +199,37 @@ def slow_a_catalog_that_does_not_come_delays_its_bucket_only(w):
             store.open_gate()
 
 
+def slow_files_read_in_order_are_fetched_ahead(w):
+    def read_some(numbers):
+        for i in numbers:
+            with open(w.path(f'slow/slow@1/cold/{i:04}'), 'rb') as f:
+                assert f.read() == b'%d' % i * 500
+        return True
+
+    def fetched():
+        return ask_status(w)['cache']['bytes_fetched']
+
+    def size(numbers):
+        return sum(500 * len(str(i)) for i in numbers)
+
+    def read_fetches(numbers):
+        w.forget_content()
+        with waiting_mount(w) as (_, m):
+            assert fork_as(w.uid, os.stat, w.path('slow/slow@1/large'))[0], m.log()
+            before = fetched()
+            assert fork_as(w.uid, read_some, numbers) == (True, True), m.log()
+            time.sleep(1)       # for what nobody waits for
+            return fetched() - before
+
+    # The second in order starts it with 8 files, the third doubles them.
+    got = read_fetches(range(3))
+    assert got == size(range(3 + 16)), got
+    # Backwards and in leaps: each costs its own bytes alone.
+    leaps = list(range(STALLED - 1, 0, -9))
+    got = read_fetches(leaps)
+    assert got == size(leaps), (got, size(leaps))
+
+
 def slow_many_stalled_reads_delay_nobody(w):
     with waiting_mount(w) as (store, m):
         v = w.path('slow/slow@1')

@@ -9,6 +9,7 @@
 #include "backends/base/clock.h"
 #include "backends/base/io.h"
 #include "backends/base/log.h"
+#include "fs/mount/fuse/ahead.h"
 #include "fs/mount/fuse/invalidate.h"
 #include "fs/mount/fuse/read.h"
 #include "fs/mount/fuse/read_faults.h"
@@ -119,6 +120,8 @@ int fs_open(struct fs *fs, const struct settings *settings, struct err *err)
 	if (r == 0)
 		r = open_state(fs, err);
 	if (r == 0)
+		r = ahead_new(&fs->ahead, err);
+	if (r == 0)
 		r = read_faults_new(&fs->faults, err);
 	if (r == 0)
 		r = served_new(&fs->served, err);
@@ -182,6 +185,7 @@ void fs_close(struct fs *fs)
 	state_file_free(fs->state);
 	served_free(fs->served);
 	read_faults_free(fs->faults);
+	ahead_free(fs->ahead);
 	if (fs->budget)
 		memory_budget_free(fs->budget);
 }

@@ -22,6 +22,7 @@
 #include "fs/mount/nodes/state_file.h"
 #include "fs/mount/nodes/view.h"
 
+struct ahead;
 struct invalidate;
 struct read_faults;
 struct served;
@@ -48,6 +49,7 @@ struct fs {
 	struct view **views;		/* in buckets_at() order */
 	size_t n_views;
 	struct invalidate *invalidate;
+	struct ahead *ahead;
 	struct read_faults *faults;
 	struct served *served;
 	struct fuse_session *session;

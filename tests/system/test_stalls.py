@@ -123,10 +123,11 @@ def interrupted_read(path, flags):
 
 def test_interrupts(tap, proxy, root, label):
     proxy.rules([{'method': 'GET', 'path': '/hashes/', 'ttfb_ms': STALL_MS}])
-    code, seconds = interrupted_read(f'{root}/cold/{STALLED:04}', os.O_DIRECT)
+    # Far behind those that were read, and fetched ahead, before.
+    code, seconds = interrupted_read(f'{root}/cold/{2 * STALLED - 1:04}', os.O_DIRECT)
     tap.ok(code == errno.EINTR and seconds < 3, f'{label}: an interrupted read returns EINTR',
            f'{errno.errorcode.get(code, code)} after {seconds:.1f} s')
-    reader = subprocess.Popen(['cat', f'{root}/cold/{STALLED + 1:04}'], stdout=subprocess.DEVNULL)
+    reader = subprocess.Popen(['cat', f'{root}/cold/{2 * STALLED - 20:04}'], stdout=subprocess.DEVNULL)
     time.sleep(0.5)
     begin = time.monotonic()
     reader.kill()

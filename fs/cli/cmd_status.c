@@ -4,30 +4,13 @@
  */
 #include <config.h>
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/status_doc.h"
 #include "fs/cli/table.h"
 #include "fs/mount/mount.h"
-
-static const char *string_at(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
-static json_int_t number_at(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
-static void size_at(const json_t *o, const char *key, char out[SIZE_TEXT_MAX])
-{
-	json_int_t n = number_at(o, key);
-
-	size_text(out, n > 0 ? (uint64_t)n : 0);
-}
 
 /* "12 versions, 3 s old", or why it is not what the store has now. */
 static void catalog_text(const json_t *bucket, struct buf *out)
@@ -40,18 +23,19 @@ static void catalog_text(const json_t *bucket, struct buf *out)
 	if (!c)
 		return;
 	if (json_is_null(age)) {
-		buf_str(out, *string_at(c, "problem") ? "none known" :
-							"not asked yet");
+		buf_str(out, *status_doc_text(c, "problem") ?
+				     "none known" : "not asked yet");
 	} else {
 		buf_printf(out, "%lld datasets, %lld versions, ",
-			   number_at(c, "datasets"), number_at(c, "versions"));
+			   status_doc_number(c, "datasets"),
+			   status_doc_number(c, "versions"));
 		buf_printf(out, "%s%lld s old",
 			   json_is_true(json_object_get(c, "stale")) ?
 			   "STALE, " : "",
 			   (long long)json_integer_value(age) / 1000);
 	}
-	if (*string_at(c, "problem"))
-		buf_printf(out, ": %s", string_at(c, "problem"));
+	if (*status_doc_text(c, "problem"))
+		buf_printf(out, ": %s", status_doc_text(c, "problem"));
 }
 
 static int print_buckets(const json_t *doc, struct err *err)
@@ -69,10 +53,11 @@ static int print_buckets(const json_t *doc, struct err *err)
 		const char *cells[4];
 
 		catalog_text(b, &catalog);
-		cells[0] = string_at(b, "name");
+		cells[0] = status_doc_text(b, "name");
 		cells[1] = usable ? "usable" : "closed";
-		cells[2] = string_at(b, "dataset_path");
-		cells[3] = usable ? catalog.data : string_at(b, "problem");
+		cells[2] = status_doc_text(b, "dataset_path");
+		cells[3] = usable ? catalog.data :
+				    status_doc_text(b, "problem");
 		if (r == 0)
 			r = table_row(t, cells, err);
 	}
@@ -100,14 +85,17 @@ static int print_versions(const json_t *doc, struct err *err)
 		const char *cells[5] = { NULL, files, size, repaired, bad };
 
 		buf_clear(&name);
-		buf_printf(&name, "%s/%s@%lld", string_at(v, "bucket"),
-			   string_at(v, "dataset"), number_at(v, "version"));
+		buf_printf(&name, "%s/%s@%lld", status_doc_text(v, "bucket"),
+			   status_doc_text(v, "dataset"),
+			   status_doc_number(v, "version"));
 		cells[0] = name.data;
-		size_at(v, "size", size);
-		snprintf(files, sizeof(files), "%lld", number_at(v, "files"));
+		status_doc_size(v, "size", size);
+		snprintf(files, sizeof(files), "%lld",
+			 status_doc_number(v, "files"));
 		snprintf(repaired, sizeof(repaired), "%lld",
-			 number_at(v, "repaired"));
-		snprintf(bad, sizeof(bad), "%lld", number_at(v, "unreadable"));
+			 status_doc_number(v, "repaired"));
+		snprintf(bad, sizeof(bad), "%lld",
+			 status_doc_number(v, "unreadable"));
 		if (r == 0)
 			r = table_row(t, cells, err);
 	}
@@ -122,15 +110,15 @@ static void print_disk(const json_t *d, const json_t *c)
 		printf("Disk: none\n");
 		return;
 	}
-	size_at(d, "bytes", bytes);
-	size_at(d, "size", size);
-	size_at(c, "bytes_from_disk", served);
+	status_doc_size(d, "bytes", bytes);
+	status_doc_size(d, "size", size);
+	status_doc_size(c, "bytes_from_disk", served);
 	printf("Disk: %s of %s in %lld records, %s read; %lld not written, %lld evicted, %lld damaged%s%s\n",
-	       bytes, size, number_at(d, "records"), served,
-	       number_at(d, "dropped"), number_at(d, "evicted"),
-	       number_at(d, "damaged"),
-	       *string_at(d, "problem") ? "; paused: " : "",
-	       string_at(d, "problem"));
+	       bytes, size, status_doc_number(d, "records"), served,
+	       status_doc_number(d, "dropped"), status_doc_number(d, "evicted"),
+	       status_doc_number(d, "damaged"),
+	       *status_doc_text(d, "problem") ? "; paused: " : "",
+	       status_doc_text(d, "problem"));
 }
 
 static void print_cache(const json_t *doc)
@@ -142,17 +130,19 @@ static void print_cache(const json_t *doc)
 
 	if (!c)
 		return;
-	size_at(c, "bytes_cached", cached);
-	size_at(c, "bytes_fetched", fetched);
-	size_at(c, "bytes_served", served);
-	size_at(m, "used", used);
-	size_at(m, "limit", limit);
+	status_doc_size(c, "bytes_cached", cached);
+	status_doc_size(c, "bytes_fetched", fetched);
+	status_doc_size(c, "bytes_served", served);
+	status_doc_size(m, "used", used);
+	status_doc_size(m, "limit", limit);
 	printf("\nCache: %s in memory, %s fetched, %s served; %lld hits, %lld misses, %lld damaged\n",
-	       cached, fetched, served, number_at(c, "hits"),
-	       number_at(c, "misses"), number_at(c, "damaged"));
+	       cached, fetched, served, status_doc_number(c, "hits"),
+	       status_doc_number(c, "misses"),
+	       status_doc_number(c, "damaged"));
 	print_disk(json_object_get(c, "disk"), c);
 	printf("Waiting: %lld reads on %lld requests\n",
-	       number_at(c, "waiting"), number_at(c, "in_flight"));
+	       status_doc_number(c, "waiting"),
+	       status_doc_number(c, "in_flight"));
 	printf("Memory: %s of %s\n", used, limit);
 }
 
@@ -162,19 +152,29 @@ static int print_text(const json_t *doc, struct err *err)
 	int r;
 
 	printf("datasetfs %s on %s, pid %lld, since %s\n\n",
-	       string_at(doc, "version"), string_at(doc, "mountpoint"),
-	       number_at(doc, "pid"), string_at(doc, "started"));
+	       status_doc_text(doc, "version"),
+	       status_doc_text(doc, "mountpoint"),
+	       status_doc_number(doc, "pid"), status_doc_text(doc, "started"));
 	r = print_buckets(doc, err);
 	if (r == 0)
 		r = print_versions(doc, err);
 	if (r < 0)
 		return r;
 	print_cache(doc);
-	if (*string_at(doc, "building"))
-		printf("Expanding: %s\n", string_at(doc, "building"));
+	if (*status_doc_text(doc, "building"))
+		printf("Expanding: %s\n", status_doc_text(doc, "building"));
 	if (json_is_object(last))
-		printf("Last problem: %s %s\n", string_at(last, "time"),
-		       string_at(last, "text"));
+		printf("Last problem: %s %s\n", status_doc_text(last, "time"),
+		       status_doc_text(last, "text"));
+	return 0;
+}
+
+/* As it came: on one line. */
+static int print_json(const json_t *doc, struct err *err)
+{
+	if (json_dumpf(doc, stdout, JSON_COMPACT) < 0)
+		return err_set(err, ERR_SYSTEM, EIO, "cannot write the output");
+	putchar('\n');
 	return 0;
 }
 
@@ -182,29 +182,16 @@ int cmd_status(struct cli *cli, int argc, char **argv)
 {
 	static const struct option longs[] = { { NULL, 0, NULL, 0 } };
 	const char *mountpoint = MOUNT_DEFAULT_POINT;
-	cleanup_buf struct buf answer = BUF_INIT;
 	struct err err = ERR_INIT;
-	json_t *doc;
+	json_t *doc = NULL;
 	int r;
 
 	if (cli_getopt(cli, argc, argv, "", longs) != -1 ||
 	    cli_optional_word(cli, argc, argv, &mountpoint))
 		return EXIT_USAGE;
-	if (mount_status_fetch(mountpoint, &answer, &err) < 0)
+	if (status_doc_fetch(&doc, mountpoint, &err) < 0)
 		return cli_fail(&err);
-	doc = json_loads(answer.data, 0, NULL);
-	if (!json_is_object(doc)) {
-		json_decref(doc);
-		fputs("error: the daemon's answer is no JSON object: is it another version?\n",
-		      stderr);
-		return EXIT_ENVIRONMENT;
-	}
-	if (cli->json) {
-		json_decref(doc);
-		puts(answer.data);
-		return EXIT_DONE;
-	}
-	r = print_text(doc, &err);
+	r = cli->json ? print_json(doc, &err) : print_text(doc, &err);
 	json_decref(doc);
 	return r < 0 ? cli_fail(&err) : EXIT_DONE;
 }

@@ -4,8 +4,11 @@
 #include "fs/cli/cli.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backends/base/clock.h"
 #include "backends/base/encode.h"
@@ -212,6 +215,46 @@ int cli_resolve(struct cli *cli, const char *text, struct resolved *out)
 				 &err) < 0)
 		return cli_fail(&err);
 	return 0;
+}
+
+/* Why the link of a reference is not there. */
+static int not_there(const char *mountpoint, const struct reference *ref,
+		     const char *link, struct err *err)
+{
+	char bucket[PATH_MAX];
+
+	snprintf(bucket, sizeof(bucket), "%s/%s", mountpoint, ref->bucket);
+	if (*ref->bucket && access(bucket, F_OK) < 0 && errno == ENOENT)
+		return err_set(err, ERR_MISSING, ENOENT,
+			       "Bucket %s is not mounted at %s: ls %s lists those that are",
+			       ref->bucket, mountpoint, mountpoint);
+	return err_set(err, ERR_MISSING, ENOENT,
+		       "There is no READY dataset %s with tag or id %s in bucket %s: there is no %s",
+		       ref->name, *ref->version ? ref->version : "latest",
+		       *ref->bucket ? ref->bucket : "(default)", link);
+}
+
+int cli_resolve_mounted(const char *mountpoint, const struct reference *ref,
+			char path[PATH_MAX], struct err *err)
+{
+	char link[PATH_MAX];
+	int n;
+
+	n = snprintf(link, sizeof(link), "%s/%s%s%s%s%s", mountpoint,
+		     ref->bucket, *ref->bucket ? "/" : "", ref->name,
+		     *ref->version ? "@" : "", ref->version);
+	if (n < 0 || (size_t)n >= sizeof(link))
+		return err_set(err, ERR_USAGE, ENAMETOOLONG,
+			       "the path is too long");
+	if (realpath(link, path))
+		return 0;
+	if (errno == ENOENT)
+		return not_there(mountpoint, ref, link, err);
+	if (errno == EACCES)
+		return err_set(err, ERR_AUTH, EACCES,
+			       "%s: permission denied: run \"datasetfs status\" on the node for the reason",
+			       link);
+	return err_errno(err, errno, "%s", link);
 }
 
 void resolved_release(struct resolved *r)

@@ -9,9 +9,11 @@
 
 #include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include "backends/base/buf.h"
 #include "fs/config/settings.h"
 #include "fs/dataset/buckets.h"
+#include "fs/dataset/reference.h"
 
 enum {
 	EXIT_DONE = 0,
@@ -98,7 +100,16 @@ int cli_resolve(struct cli *cli, const char *text, struct resolved *out);
 void resolved_release(struct resolved *r);
 #define cleanup_resolved __attribute__((cleanup(resolved_release)))
 
+/*
+ * The pinned path of a reference below a mount: only follows the links there.
+ * -ENOENT (ERR_MISSING) says whether the bucket or the dataset is not there;
+ * -EACCES (ERR_AUTH).
+ */
+int cli_resolve_mounted(const char *mountpoint, const struct reference *ref,
+			char path[PATH_MAX], struct err *err) MUST_CHECK;
+
 int cmd_bucket_list(struct cli *cli, int argc, char **argv);
+int cmd_cache_stat(struct cli *cli, int argc, char **argv);
 int cmd_config_get(struct cli *cli, int argc, char **argv);
 int cmd_config_show(struct cli *cli, int argc, char **argv);
 int cmd_dataset_checksum(struct cli *cli, int argc, char **argv);
@@ -106,6 +117,7 @@ int cmd_dataset_import_osmo(struct cli *cli, int argc, char **argv);
 int cmd_dataset_info(struct cli *cli, int argc, char **argv);
 int cmd_dataset_inspect(struct cli *cli, int argc, char **argv);
 int cmd_dataset_list(struct cli *cli, int argc, char **argv);
+int cmd_dataset_prefetch(struct cli *cli, int argc, char **argv);
 int cmd_mount(struct cli *cli, int argc, char **argv);
 int cmd_resolve(struct cli *cli, int argc, char **argv);
 int cmd_status(struct cli *cli, int argc, char **argv);

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "backends/base/io.h"
 #include "fs/cli/cli.h"
@@ -26,46 +25,6 @@ struct resolution {
 	json_t *json;		/* NULL: lines of text */
 	int worst;
 };
-
-/* Why the link of a reference is not there. */
-static int not_there(const struct resolution *rs, const struct reference *ref,
-		     const char *link, struct err *err)
-{
-	char bucket[PATH_MAX];
-
-	snprintf(bucket, sizeof(bucket), "%s/%s", rs->mountpoint, ref->bucket);
-	if (*ref->bucket && access(bucket, F_OK) < 0 && errno == ENOENT)
-		return err_set(err, ERR_MISSING, ENOENT,
-			       "Bucket %s is not mounted at %s: ls %s lists those that are",
-			       ref->bucket, rs->mountpoint, rs->mountpoint);
-	return err_set(err, ERR_MISSING, ENOENT,
-		       "There is no READY dataset %s with tag or id %s in bucket %s: there is no %s",
-		       ref->name, *ref->version ? ref->version : "latest",
-		       *ref->bucket ? ref->bucket : "(default)", link);
-}
-
-static int resolve_mounted(struct resolution *rs, const struct reference *ref,
-			   char path[PATH_MAX], struct err *err)
-{
-	char link[PATH_MAX];
-	int n;
-
-	n = snprintf(link, sizeof(link), "%s/%s%s%s%s%s", rs->mountpoint,
-		     ref->bucket, *ref->bucket ? "/" : "", ref->name,
-		     *ref->version ? "@" : "", ref->version);
-	if (n < 0 || (size_t)n >= sizeof(link))
-		return err_set(err, ERR_USAGE, ENAMETOOLONG,
-			       "the path is too long");
-	if (realpath(link, path))
-		return 0;
-	if (errno == ENOENT)
-		return not_there(rs, ref, link, err);
-	if (errno == EACCES)
-		return err_set(err, ERR_AUTH, EACCES,
-			       "%s: permission denied: run \"datasetfs status\" on the node for the reason",
-			       link);
-	return err_errno(err, errno, "%s", link);
-}
 
 static int resolve_by_catalog(struct resolution *rs,
 			      const struct reference *ref, char path[PATH_MAX],
@@ -105,8 +64,10 @@ static int resolve_one(struct resolution *rs, const char *text,
 
 	r = reference_parse(&ref, text, &err);
 	if (r == 0)
-		r = rs->is_mounted ? resolve_mounted(rs, &ref, path, &err) :
-				     resolve_by_catalog(rs, &ref, path, &err);
+		r = rs->is_mounted ?
+			    cli_resolve_mounted(rs->mountpoint, &ref, path,
+						&err) :
+			    resolve_by_catalog(rs, &ref, path, &err);
 	if (r < 0)
 		return cli_fail(&err);
 	if (rs->json) {

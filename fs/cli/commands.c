@@ -23,6 +23,8 @@ const struct command commands[] = {
 	  cmd_unmount },
 	{ "status", "[MOUNTPOINT]",
 	  "Show the state of a running mount", NULL, cmd_status },
+	{ "cache stat", "[MOUNTPOINT]",
+	  "Show the cache of a running mount", NULL, cmd_cache_stat },
 	{ "bucket list", "[--brief]",
 	  "List the registered buckets",
 	  "  --brief               only name and location, in the file's order\n",
@@ -50,6 +52,13 @@ const struct command commands[] = {
 	{ "dataset checksum", "REF...",
 	  "Compute a version's checksum and compare it with the recorded one",
 	  NULL, cmd_dataset_checksum },
+	{ "dataset prefetch", "[--check] [-m DIR] REF [PATH...]",
+	  "Fetch the content of a version into the cache of the mount",
+	  "  --check               only tell what is there and what is missing\n"
+	  "  -m, --mountpoint DIR  where the datasets are mounted (" MOUNT_DEFAULT_POINT ")\n"
+	  "\nPATH is a file or directory of the version: then only what is in it.\n"
+	  "Interrupted, the same command goes on where it was.\n",
+	  cmd_dataset_prefetch },
 	{ "dataset import osmo", "[OPTIONS] BUCKET SOURCE...",
 	  "Take over the catalog of an OSMO bucket",
 	  "  -n, --dry-run         tell what would be done, change nothing\n"

@@ -110,7 +110,7 @@ static int value_of_file(const struct fs *fs, const struct slot_ref *ref,
 		xattr_plain_uri(out, content->uri.data);
 	else if (strcmp(key, "digest") == 0 && content->etag.len)
 		buf_bytes(out, content->etag.data, content->etag.len);
-	else if (strcmp(key, "cached") == 0 && content->has_blob)
+	else if (strcmp(key, "cached_bytes") == 0 && content->has_blob)
 		buf_printf(out, "%llu", (unsigned long long)
 			   fetcher_cached_bytes(fs->fetcher, &content->blob));
 	else if (strcmp(key, "verified_by") == 0 && content->has_blob)

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "fs/cli/progress.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "backends/base/clock.h"
+#include "fs/cli/table.h"
+
+#define WIPE "\r\033[K"
+
+void progress_begin(struct progress *p)
+{
+	p->is_terminal = isatty(STDERR_FILENO);
+	p->is_shown = false;
+	p->started_ms = clock_ms();
+	p->next_ms = p->started_ms + (p->is_terminal ? 0 : PROGRESS_LINE_MS);
+}
+
+bool progress_is_due(const struct progress *p)
+{
+	return clock_ms() >= p->next_ms;
+}
+
+void progress_show(struct progress *p, const char *line)
+{
+	fprintf(stderr, p->is_terminal ? WIPE "%s" : "%s\n", line);
+	p->is_shown = p->is_terminal;
+	p->next_ms = clock_ms() + (p->is_terminal ? PROGRESS_TERMINAL_MS :
+						    PROGRESS_LINE_MS);
+}
+
+void progress_end(struct progress *p)
+{
+	if (p->is_shown)
+		fputs(WIPE, stderr);
+	p->is_shown = false;
+}
+
+const char *progress_wipe(const struct progress *p)
+{
+	return p->is_terminal ? WIPE : "";
+}
+
+static void duration_text(struct buf *out, uint64_t s)
+{
+	if (s >= 3600)
+		buf_printf(out, "%llu h %llu min",
+			   (unsigned long long)(s / 3600),
+			   (unsigned long long)(s % 3600 / 60));
+	else if (s >= 60)
+		buf_printf(out, "%llu min %llu s", (unsigned long long)(s / 60),
+			   (unsigned long long)(s % 60));
+	else
+		buf_printf(out, "%llu s", (unsigned long long)s);
+}
+
+void progress_bytes_text(struct buf *out, const struct progress *p,
+			 uint64_t done, uint64_t total)
+{
+	char done_text[SIZE_TEXT_MAX], total_text[SIZE_TEXT_MAX];
+	char rate_text[SIZE_TEXT_MAX];
+	double seconds = (double)(clock_ms() - p->started_ms) / 1000;
+	double rate = seconds > 0 ? (double)done / seconds : 0;
+
+	size_text(done_text, done);
+	size_text(total_text, total);
+	buf_printf(out, "%s of %s", done_text, total_text);
+	if (rate < 1)
+		return;
+	size_text(rate_text, (uint64_t)rate);
+	buf_printf(out, ", %s/s, ", rate_text);
+	duration_text(out, done < total ?
+			   (uint64_t)((double)(total - done) / rate) : 0);
+	buf_str(out, " left");
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How far something is that takes long: on a terminal one line that is written
+ * over, else a line every PROGRESS_LINE_MS; always on stderr.  The struct
+ * belongs to one thread; progress_wipe() may be called by any.
+ */
+#ifndef DATASETFS_CLI_PROGRESS_H
+#define DATASETFS_CLI_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "backends/base/buf.h"
+
+#define PROGRESS_TERMINAL_MS 500
+#define PROGRESS_LINE_MS 30000
+
+struct progress {
+	bool is_terminal;
+	bool is_shown;		/* a line stands on the terminal */
+	int64_t started_ms;
+	int64_t next_ms;	/* when a line is due */
+};
+
+void progress_begin(struct progress *progress);
+/* Cheap: to be asked often. */
+bool progress_is_due(const struct progress *progress);
+void progress_show(struct progress *progress, const char *line);
+/* Takes the line off the terminal. */
+void progress_end(struct progress *progress);
+
+/* What begins a line that others print meanwhile. */
+const char *progress_wipe(const struct progress *progress);
+
+/*
+ * Appends "1.2 GiB of 9.0 GiB, 120.0 MiB/s, 1 min 5 s left", the rate being
+ * that since progress_begin().
+ */
+void progress_bytes_text(struct buf *out, const struct progress *progress,
+			 uint64_t done, uint64_t total);
+
+#endif

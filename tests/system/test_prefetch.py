@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What dataset prefetch promises: then every byte is served without the store,
+after a remount too; and what cache stat tells of it."""
+import contextlib
+import ctypes
+import json
+import mmap
+import os
+import pty
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import harness                                                # noqa: E402
+from harness import run                                       # noqa: E402
+from mount_bucket import Bucket                               # noqa: E402
+from mount_store import Store                                 # noqa: E402
+from mount_world import (                                     # noqa: E402
+    STRANGER, Served, ask_status, fork_as, main, named, run_lives, wait_until, walk_files)
+
+ONE = 'production/imagenet:1'
+
+
+def prefetch(w, *args, env=None, uid=None):
+    """Without a configuration: only the mount is asked."""
+    p = run('dataset', 'prefetch', '--json', '-m', w.point, *args, uid=uid or w.uid,
+            env={'DATASETFS_CONFIG': '/nowhere', **(env or {})})
+    doc = json.loads(p.stdout) if p.stdout else None
+    assert not doc or doc['schema'] == 'datasetfs.dataset-prefetch/1', doc
+    return p, doc
+
+
+def size_of(files):
+    return sum(map(len, files.values()))
+
+
+@contextlib.contextmanager
+def away(folder):
+    os.rename(folder, folder + '.away')
+    try:
+        yield
+    finally:
+        os.rename(folder + '.away', folder)
+
+
+def wrong_files(w, version, files):
+    """Those below version that do not read as they were written."""
+    top = w.path('production/imagenet@' + version)
+    bad = []
+    for name, data in files.items():
+        try:
+            with open(os.path.join(top, name), 'rb') as f:
+                if f.read() != data:
+                    bad.append(name)
+        except OSError as e:
+            bad.append(f'{name}: {e}')
+    return bad
+
+
+def prefetch_serves_everything_without_the_store_after_a_remount(w):
+    with w.mount() as m:
+        p, doc = prefetch(w, '--check', ONE)
+        assert p.returncode == 1, p
+        assert (doc['files'], doc['bytes']) == (len(w.v1), size_of(w.v1)), doc
+        assert (doc['cached_files'], doc['cached_bytes']) == (1, 0), doc    # the empty one
+        assert doc['missing_files'] == len(w.v1) - 1 and doc['read_bytes'] == 0, doc
+        assert doc['path'] == w.path('production/imagenet@1'), doc
+        assert ask_status(w)['cache']['bytes_fetched'] == 0
+
+        p, doc = prefetch(w, ONE)
+        assert p.returncode == 0, (p, m.log())
+        assert doc['missing_files'] == doc['missing_bytes'] == doc['unreadable_files'] == 0, doc
+        assert doc['cached_files'] == len(w.v1) and doc['cached_bytes'] == size_of(w.v1), doc
+        assert doc['read_bytes'] <= size_of(w.v1), doc
+        fetched = ask_status(w)['cache']['bytes_fetched']
+        assert fetched == size_of(w.v1), fetched
+
+        p, doc = prefetch(w, '--check', ONE)
+        assert p.returncode == 0 and doc['missing_files'] == 0, (p, doc)
+        before = ask_status(w)['cache']
+        p, doc = prefetch(w, ONE)
+        assert p.returncode == 0 and doc['read_files'] == doc['read_bytes'] == 0, (p, doc)
+        after = ask_status(w)['cache']
+        assert after['bytes_served'] == before['bytes_served'], (before, after)
+    with away(w.top + '/store/production/id-imagenet/hashes'), w.mount() as m:
+        p, doc = prefetch(w, '--check', ONE)
+        assert p.returncode == 0 and doc['cached_bytes'] == size_of(w.v1), (p, doc)
+        assert fork_as(w.uid, wrong_files, w, '1', w.v1) == (True, []), m.log()
+        cache = ask_status(w)['cache']
+        assert cache['bytes_fetched'] == 0, cache
+
+
+def prefetch_of_paths_leaves_the_rest(w):
+    train = {n: d for n, d in w.v1.items() if n.startswith('train/')}
+    with w.mount():
+        # What is named twice, or lies in another, is one thing.
+        p, doc = prefetch(w, ONE, 'train', 'train/deep/', './train/a.bin', 'README.txt', 'train')
+        assert p.returncode == 0, p
+        want = (len(train) + 1, size_of(train) + 6)
+        assert (doc['files'], doc['bytes']) == want, doc
+        assert ask_status(w)['cache']['bytes_fetched'] <= want[1] + 64 * 20     # what is read ahead
+        p, doc = prefetch(w, '--check', ONE, 'train/large.bin')
+        assert p.returncode == 0 and doc['files'] == 1, (p, doc)
+        p, doc = prefetch(w, '--check', ONE)
+        assert p.returncode == 1 and doc['missing_bytes'] >= 8 << 20, (p, doc)
+        for path, code, text in (('train/no', 3, 'there is no train/no'),
+                                 ('README.txt/no', 3, 'there is no'),
+                                 ('../imagenet@2', 2, 'is not in')):
+            p, doc = prefetch(w, ONE, path)
+            assert p.returncode == code and text in p.stderr and not doc, p
+
+
+def prefetch_names_what_cannot_be_read(w):
+    with w.mount():
+        p, doc = prefetch(w, 'imagenet')
+        assert p.returncode in (4, 6), p
+        assert doc['unreadable_files'] == doc['missing_files'] == 2, doc
+        assert {u['path'] for u in doc['unreadable']} == {'forbidden', 'missing'}, doc
+        for name in ('forbidden', 'missing'):
+            assert p.stderr.count(f'error: {name}: ') == 1, p
+        assert '2 files cannot be read' in p.stderr, p
+        assert doc['cached_files'] == len(w.v2), doc
+        assert fork_as(w.uid, wrong_files, w, '2', w.v2) == (True, [])
+
+
+def prefetch_of_a_collection_and_of_an_empty_version(w):
+    with w.mount():
+        p, doc = prefetch(w, 'production/robots')
+        assert p.returncode == 0, p
+        assert doc['files'] == len(w.v1) + 2, doc
+        assert doc['bytes'] == size_of(w.v1) + 7 == doc['cached_bytes'], doc
+        p, doc = prefetch(w, '--check', 'sets:1')
+        assert p.returncode == 0 and doc['files'] == 0, (p, doc)
+
+
+def cached_pages(path):
+    """How many of a file's pages the kernel has: mincore(2), which Python lacks."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    size = os.path.getsize(path)
+    n = -(-size // mmap.PAGESIZE)
+    found = (ctypes.c_ubyte * n)()
+    fd = os.open(path, os.O_RDONLY)
+    at = libc.mmap(None, ctypes.c_size_t(size), mmap.PROT_READ, mmap.MAP_SHARED, fd, ctypes.c_long(0))
+    assert libc.mincore(ctypes.c_void_p(at), ctypes.c_size_t(size), found) == 0, ctypes.get_errno()
+    return sum(b & 1 for b in found)
+
+
+def prefetch_leaves_the_page_cache_as_it_is(w):
+    with w.mount():
+        assert prefetch(w, ONE)[0].returncode == 0
+        for name in ('train/a.bin', 'train/large.bin'):
+            path = w.path('production/imagenet@1/' + name)
+            got = fork_as(w.uid, cached_pages, path)
+            assert got == (True, 0), (name, got)
+            assert fork_as(w.uid, lambda: open(path, 'rb').read())[0]
+            got = fork_as(w.uid, cached_pages, path)
+            assert got[0] and got[1] > 0, (name, got)        # it would be seen
+
+
+def prefetch_into_a_cache_that_is_too_small_says_so(w):
+    folder = w.top + '/big'
+    b = Bucket(folder, catalog_id='big')
+    ds = b.dataset('big')
+    rng = random.Random(7)
+    b.version(ds, 1, {f'{i:03}': rng.randbytes(1 << 20) for i in range(192)})
+    b.publish(ds, tags={'latest': 1})
+    subprocess.run(['chmod', '-R', 'a+rX', folder], check=True)
+    config = harness.write_config(w.top + '/big.yaml', {'big': {'dataset_path': b.uri, 'mode': 'read-only'}},
+                                  cache_dir=w.cache, extra={'memory': '128MiB'})
+    try:
+        with Served(config, w.point, w.log, uid=w.uid, args=['--cache-size', '32MiB']) as m:
+            p, doc = prefetch(w, 'big/big')
+            assert p.returncode == 8 and 'are not in the cache' in p.stderr, (p, m.log())
+            assert doc['read_files'] == 192 and 32 <= doc['missing_files'] < 192, doc
+            assert doc['unreadable_files'] == 0, doc
+    finally:
+        shutil.rmtree(folder)
+
+
+def prefetch_usage(w):
+    p, _ = prefetch(w, ONE)
+    assert p.returncode == 3 and f'datasetfs mount {w.point}' in p.stderr, p
+    with w.mount():
+        for words, code in (((), 2), (('a/b/c',), 2), (('production/nobody',), 3),
+                            (('nowhere/imagenet',), 3), (('--frob', ONE), 2)):
+            p, doc = prefetch(w, *words)
+            assert p.returncode == code and p.stderr.startswith('error: ') and not doc, (words, p)
+        p = run('dataset', 'prefetch', '--check', ONE, '-m', w.point, uid=w.uid)
+        lines = p.stdout.splitlines()
+        assert p.returncode == 1 and len(lines) == 2, p
+        assert lines[0].split() == ['cached:', '1', 'files,', '0', 'B'], p
+        assert lines[1].startswith(f'missing: {len(w.v1) - 1} files, 17.'), p
+        assert p.stderr == '', p
+    with w.mount(options='noxattr'):
+        p, doc = prefetch(w, ONE)
+        assert p.returncode == 8 and 'noxattr' in p.stderr and not doc, p
+
+
+def prefetch_shows_progress_on_a_terminal_only(w):
+    with w.mount():
+        terminal, end = pty.openpty()
+        p = subprocess.Popen([harness.PROGRAM, 'dataset', 'prefetch', ONE, '-m', w.point],
+                             stdout=subprocess.PIPE, stderr=end, text=True,
+                             preexec_fn=harness.demote(w.uid) if w.uid else None)
+        os.close(end)
+        shown = b''
+        with contextlib.suppress(OSError):      # EIO: the other end is closed
+            while block := os.read(terminal, 4096):
+                shown += block
+        os.close(terminal)
+        out = p.communicate()[0]
+        assert p.returncode == 0, (out, shown)
+        assert b' of 17.' in shown and b'files looked at' in shown, shown
+        assert shown.endswith(b'\r\x1b[K'), shown
+        assert out.splitlines()[0].startswith(f'cached:  {len(w.v1)} files, 17.'), out
+
+
+@contextlib.contextmanager
+def waiting_prefetch(w):
+    """(store, mount, process): it waits for a store whose gate is closed."""
+    folder = w.top + '/slow'
+    with Store(folder) as store:
+        if not os.path.exists(folder):
+            b = Bucket(folder, uri=store.uri, catalog_id='slow')
+            ds = b.dataset('slow')
+            b.version(ds, 1, {f'{i:03}': b'%03d' % i * 1000 for i in range(300)})
+            b.publish(ds, tags={'latest': 1})
+            subprocess.run(['chmod', '-R', 'a+rX', folder], check=True)
+        config = harness.write_config(
+            w.top + '/slow.yaml',
+            {'slow': {'dataset_path': store.uri, 'mode': 'read-only', 'region': 'us-east-1',
+                      'default_credential': store.credential()}},
+            cache_dir=w.cache, extra={'buckets': {'slow': {'catalog': 'file://' + folder}}})
+        with Served(config, w.point, w.log, uid=w.uid) as m:
+            p, doc = prefetch(w, '--check', 'slow/slow')
+            assert p.returncode == 1 and doc['missing_files'] == 300, p
+            store.close_gate()
+            with subprocess.Popen([harness.PROGRAM, 'dataset', 'prefetch', 'slow/slow', '-m', w.point],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  preexec_fn=harness.demote(w.uid) if w.uid else None) as p:
+                try:
+                    assert wait_until(lambda: ask_status(w)['cache']['waiting'] > 0), m.log()
+                    yield store, m, p
+                finally:
+                    p.kill()
+
+
+def prefetch_is_interrupted_and_goes_on(w):
+    with waiting_prefetch(w) as (store, m, p):
+        start = time.monotonic()
+        p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=20)
+        took = time.monotonic() - start
+        assert p.returncode == 130 and took < 5, (p.returncode, took, err)
+        assert err.startswith('error: interrupted: ') and not out, (out, err)
+        assert wait_until(lambda: ask_status(w)['cache']['waiting'] == 0, 5)
+        store.open_gate()
+        p, doc = prefetch(w, 'slow/slow')
+        assert p.returncode == 0 and doc['missing_files'] == 0, (p, m.log())
+
+
+def prefetch_ends_with_its_mount(w):
+    with waiting_prefetch(w) as (_, m, p):
+        m.kill()
+        out, err = p.communicate(timeout=20)
+        assert p.returncode == 5 and not out, (p.returncode, err)
+        assert err.count('\n') == 1 and 'is gone' in err, err
+
+
+def stat_tells_what_the_cache_holds(w):
+    with w.mount() as m:
+        assert prefetch(w, ONE)[0].returncode == 0, m.log()
+
+        def stat():
+            p = run('cache', 'stat', '--json', w.point, uid=w.uid, check=True)
+            return json.loads(p.stdout)
+
+        # Written behind the reads.
+        assert wait_until(lambda: stat()['cache']['disk']['records'] >= len(w.v1) - 1, 5), stat()
+        doc = stat()
+        assert doc['schema'] == 'datasetfs.cache-stat/1' and doc['mountpoint'] == w.point, doc
+        cache = doc['cache']
+        assert cache['dir'] == w.cache and cache['bytes_fetched'] == size_of(w.v1), doc
+        assert cache['disk']['bytes'] >= size_of(w.v1), doc
+        assert cache['disk']['dropped'] == cache['disk']['evicted'] == cache['disk']['damaged'] == 0, doc
+        p = run('cache', 'stat', w.point, uid=w.uid)
+        assert p.returncode == 0 and f"{cache['disk']['records']} records" in p.stdout, p
+        assert f'Directory: {w.cache}\n' in p.stdout and 'fetched from stores' in p.stdout, p
+        p = run('cache', 'stat', w.point, uid=STRANGER)
+        assert p.returncode == 4 and 'owner' in p.stderr and not p.stdout, p
+    p = run('cache', 'stat', w.point, uid=w.uid)
+    assert p.returncode == 3 and p.stderr.startswith('error: ') and not p.stdout, p
+
+
+def test(t, w, only):
+    run_lives(t, w, only(named('prefetch_', globals()) + named('stat_', globals())))
+
+
+if __name__ == '__main__':
+    sys.exit(main(test))

@@ -12,6 +12,7 @@
 #define DATASETFS_DATASET_BUCKETS_H
 
 #include "backends/backend.h"
+#include "cache/blob.h"
 #include "fs/config/settings.h"
 #include "fs/dataset/catalog.h"
 #include "fs/dataset/catalog_store.h"
@@ -119,6 +120,16 @@ void buckets_building(struct buckets *buckets, struct buf *out);
  */
 int bucket_locate(struct bucket *b, const char *uri, struct backend **backend,
 		  const char **key, struct err *err) MUST_CHECK;
+
+/*
+ * The blob that holds a file's bytes.  It points into *uri and *etag, which
+ * are appended to and are the caller's.  -EACCES (ERR_AUTH) where the bucket
+ * may not read it; -EIO for a source that cannot be read (ERR_CORRUPT never:
+ * that is the tree's own damage).
+ */
+int bucket_blob(struct bucket *b, struct tree *tree,
+		const struct tree_entry *entry, struct buf *uri,
+		struct buf *etag, struct blob *out, struct err *err) MUST_CHECK;
 
 /*
  * The bucket of that name, "" for the default one.  ERR_MISSING, ERR_USAGE

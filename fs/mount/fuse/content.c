@@ -22,58 +22,14 @@ int content_entry(struct content *out, const struct slot_ref *ref,
 	return r;
 }
 
-static enum blob_check check_of(const struct tree_entry *entry)
-{
-	if (!entry->is_hashed)
-		return BLOB_CHECK_FOREIGN;
-	return entry->has_md5 ? BLOB_CHECK_OSMO : BLOB_CHECK_SIZE;
-}
-
-static int fault_error(const struct tree_entry *entry, const char *uri,
-		       struct err *err)
-{
-	if (entry->fault == TREE_FAULT_MISSING)
-		return err_set(err, ERR_MISSING, EIO,
-			       "the manifest's storage_path is damaged and no object fits it: %s",
-			       uri);
-	return err_set(err, ERR_MISSING, EIO,
-		       "the manifest's storage_path is no URI that can be read: %s",
-		       uri);
-}
-
 int content_locate(struct content *content, const struct slot_ref *ref,
 		   struct err *err)
 {
-	const struct tree_entry *entry = &content->entry;
-	struct blob *blob = &content->blob;
-	struct backend *backend;
-	int r;
+	int r = bucket_blob(ref->bucket, ref->tree, &content->entry,
+			    &content->uri, &content->etag, &content->blob, err);
 
-	r = tree_source(ref->tree, entry->index, &content->uri,
-			&content->etag, err);
-	if (r < 0)
-		return r;
-	if (!content->uri.data)
-		return err_set(err, ERR_MISSING, EIO,
-			       "the manifest names no storage_path");
-	if (entry->fault != TREE_OK)
-		return fault_error(entry, content->uri.data, err);
-
-	r = bucket_locate(ref->bucket, content->uri.data, &backend, &blob->key,
-			  err);
-	if (r < 0)
-		return r;
-	blob->backend = backend;
-	blob->size = entry->size;
-	blob->check = check_of(entry);
-	memcpy(blob->md5, entry->md5, sizeof(blob->md5));
-	blob->has_md5 = entry->has_md5;
-	blob->parts = entry->parts;
-	blob->if_match = NULL;
-	if (blob->check == BLOB_CHECK_FOREIGN && content->etag.len)
-		blob->if_match = content->etag.data;
-	content->has_blob = true;
-	return 0;
+	content->has_blob = r == 0;
+	return r;
 }
 
 int content_check_place(const struct content *content, const struct fs *fs,

@@ -21,11 +21,7 @@ void content_release(struct content *content);
 /* The entry alone.  The errors of tree_entry(); -EISDIR. */
 int content_entry(struct content *out, const struct slot_ref *ref,
 		  uint32_t index, struct err *err) MUST_CHECK;
-/*
- * Then where its bytes lie.  -EACCES (ERR_AUTH) where the bucket may not read
- * it; -EIO (ERR_CORRUPT never: that is the tree's own damage) for a source
- * that cannot be read.
- */
+/* Then where its bytes lie.  The errors of bucket_blob(). */
 int content_locate(struct content *content, const struct slot_ref *ref,
 		   struct err *err) MUST_CHECK;
 

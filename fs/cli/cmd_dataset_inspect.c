@@ -2,17 +2,15 @@
 #include <config.h>
 
 #include <inttypes.h>
-#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "backends/base/encode.h"
 #include "fs/cli/cli.h"
+#include "fs/cli/path_regex.h"
 
 #define COUNT_DEFAULT 1000	/* as OSMO */
 #define PATH_SHOWN_MAX 8192
-#define REGEX_BYTES_MAX 1000	/* regcomp(3) recurses, however deep it gets */
-#define REGEX_NESTING_MAX 16	/* each of ((a+)+)+ doubles the program */
 
 enum format { FORMAT_TEXT, FORMAT_TREE, FORMAT_JSON };
 
@@ -104,7 +102,7 @@ static int walk_child(struct inspection *in, const struct tree_entry *e,
 		}
 		r = walk(in, e->index, err);
 	} else if (!in->has_regex ||
-		   regexec(&in->regex, in->path.data, 0, NULL, 0) == 0) {
+		   path_regex_matches(&in->regex, in->path.data)) {
 		if (in->count == 0) {
 			in->is_cut = true;
 			r = 1;
@@ -144,49 +142,6 @@ static int walk(struct inspection *in, uint32_t dir, struct err *err)
 	return r;
 }
 
-/* How deep parentheses are nested; those in brackets count too. */
-static unsigned regex_nesting(const char *text)
-{
-	unsigned depth = 0, deepest = 0;
-
-	for (const char *p = text; *p; p++) {
-		if (*p == '\\' && p[1])
-			p++;
-		else if (*p == '(')
-			depth++;
-		else if (*p == ')' && depth > 0)
-			depth--;
-		deepest = depth > deepest ? depth : deepest;
-	}
-	return deepest;
-}
-
-/* OSMO's regexes are anchored at the start. */
-static int compile_regex(struct cli *cli, struct inspection *in,
-			 const char *text)
-{
-	cleanup_buf struct buf anchored = BUF_INIT;
-	char why[256];
-	int r;
-
-	if (strlen(text) > REGEX_BYTES_MAX)
-		return cli_usage(cli, "regex of %zu bytes: at most %d are possible",
-				 strlen(text), REGEX_BYTES_MAX);
-	if (regex_nesting(text) > REGEX_NESTING_MAX)
-		return cli_usage(cli, "regex with parentheses %u deep: at most %d are possible",
-				 regex_nesting(text), REGEX_NESTING_MAX);
-	buf_printf(&anchored, "^(%s)", text);
-	if (buf_failed(&anchored))
-		return cli_usage(cli, "out of memory");
-	r = regcomp(&in->regex, anchored.data, REG_EXTENDED | REG_NOSUB);
-	if (r) {
-		regerror(r, &in->regex, why, sizeof(why));
-		return cli_usage(cli, "regex \"%s\": %s", text, why);
-	}
-	in->has_regex = true;
-	return 0;
-}
-
 static int parse_options(struct cli *cli, struct inspection *in, int argc,
 			 char **argv)
 {
@@ -214,8 +169,9 @@ static int parse_options(struct cli *cli, struct inspection *in, int argc,
 		case 'x':
 			if (in->has_regex)
 				return cli_usage(cli, "one regex is enough");
-			if (compile_regex(cli, in, optarg))
+			if (path_regex_compile(&in->regex, cli, optarg))
 				return EXIT_USAGE;
+			in->has_regex = true;
 			break;
 		case 'n':
 			in->count = strtoull(optarg, &end, 10);

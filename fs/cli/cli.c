@@ -14,7 +14,7 @@
 #include "backends/base/encode.h"
 #include "fs/dataset/reference.h"
 
-static int exit_code(const struct err *err)
+int cli_exit_code(const struct err *err)
 {
 	if (err->code == EBUSY)
 		return EXIT_BUSY;
@@ -44,7 +44,7 @@ static int exit_code(const struct err *err)
 int cli_fail(const struct err *err)
 {
 	fprintf(stderr, "error: %s\n", err->text);
-	return exit_code(err);
+	return cli_exit_code(err);
 }
 
 int cli_usage(const struct cli *cli, const char *fmt, ...)

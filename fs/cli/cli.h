@@ -50,6 +50,8 @@ struct command {
 extern const struct command commands[];
 extern const size_t n_commands;
 
+/* That of the error's class. */
+int cli_exit_code(const struct err *err);
 /* Prints "error: TEXT" to stderr and gives the exit code of its class. */
 int cli_fail(const struct err *err);
 /* "error: ...", then how to get help; EXIT_USAGE. */
@@ -113,6 +115,7 @@ int cmd_cache_stat(struct cli *cli, int argc, char **argv);
 int cmd_config_get(struct cli *cli, int argc, char **argv);
 int cmd_config_show(struct cli *cli, int argc, char **argv);
 int cmd_dataset_checksum(struct cli *cli, int argc, char **argv);
+int cmd_dataset_download(struct cli *cli, int argc, char **argv);
 int cmd_dataset_import_osmo(struct cli *cli, int argc, char **argv);
 int cmd_dataset_info(struct cli *cli, int argc, char **argv);
 int cmd_dataset_inspect(struct cli *cli, int argc, char **argv);

@@ -59,6 +59,12 @@ const struct command commands[] = {
 	  "\nPATH is a file or directory of the version: then only what is in it.\n"
 	  "Interrupted, the same command goes on where it was.\n",
 	  cmd_dataset_prefetch },
+	{ "dataset download", "[-x REGEX] [--resume] REF DIR",
+	  "Copy the files of a version to DIR/NAME",
+	  "  -x, --regex REGEX     only paths that match from their start on\n"
+	  "  -r, --resume          keep the files that are there and right, fetch\n"
+	  "                        all others\n",
+	  cmd_dataset_download },
 	{ "dataset import osmo", "[OPTIONS] BUCKET SOURCE...",
 	  "Take over the catalog of an OSMO bucket",
 	  "  -n, --dry-run         tell what would be done, change nothing\n"

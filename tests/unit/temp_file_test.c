@@ -195,3 +195,33 @@ Test(temp_file, a_directory_in_its_place_goes_if_it_is_empty)
 	cr_assert_eq(unlinkat(dirfd_, "x/y", AT_REMOVEDIR), 0);
 	cr_assert_eq(unlinkat(dirfd_, "x", AT_REMOVEDIR), 0);
 }
+
+Test(temp_file, one_that_is_somebodys_replaces_files_but_no_folder)
+{
+	static const char *const texts[] = { "one", "two" };
+	cleanup_fd int place = openat(dirfd_, ".", O_PATH | O_DIRECTORY);
+
+	for (size_t i = 0; i < 2; i++) {
+		struct temp_file t = TEMP_FILE_INIT;
+		struct stat st;
+
+		cr_assert_eq(temp_file_create(&t, place, 0640), 0);
+		cr_assert_eq(write(t.fd, texts[i], 3), 3);
+		cr_assert_eq(temp_file_rename(&t, "x"), 0);
+		cr_assert_eq(fstat(t.fd, &st), 0);
+		cr_expect_eq(st.st_mode & 0137, 0, "%o", st.st_mode);
+		temp_file_release(&t);
+		expect_content("x", texts[i]);
+	}
+	cr_assert_eq(unlinkat(dirfd_, "x", 0), 0);
+	cr_assert_eq(mkdirat(dirfd_, "x", 0700), 0);
+	{
+		struct temp_file t = TEMP_FILE_INIT;
+
+		cr_assert_eq(temp_file_create(&t, place, 0640), 0);
+		cr_expect_eq(temp_file_rename(&t, "x"), -EISDIR);
+		temp_file_release(&t);
+	}
+	cr_expect_eq(unlinkat(dirfd_, "x", AT_REMOVEDIR), 0);
+	cr_expect_eq(count_files(), 0);
+}

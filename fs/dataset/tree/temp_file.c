@@ -18,6 +18,7 @@
 #define NAME_TRIES 100
 #define COPY_STEP ((size_t)64 << 10)
 #define PROBE_BYTES 4096
+#define TEMP_MODE 0600
 
 static const char *elsewhere(void)
 {
@@ -48,12 +49,12 @@ static void next_name(char out[TEMP_FILE_NAME_MAX])
 }
 
 /* For file systems without O_TMPFILE (EOPNOTSUPP, EISDIR, ENOENT by age). */
-static int open_named(struct temp_file *t)
+static int open_named(struct temp_file *t, mode_t mode)
 {
 	for (int i = 0; i < NAME_TRIES; i++) {
 		next_name(t->name);
 		t->fd = openat(t->dirfd, t->name,
-			       O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+			       O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 		if (t->fd >= 0)
 			return 0;
 		if (errno != EEXIST)
@@ -64,16 +65,16 @@ static int open_named(struct temp_file *t)
 }
 
 /* In t->dirfd: 0 or -errno. */
-static int open_there(struct temp_file *t)
+static int open_there(struct temp_file *t, mode_t mode)
 {
 	t->name[0] = '\0';
-	t->fd = openat(t->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	t->fd = openat(t->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
 	if (t->fd >= 0)
 		return 0;
 	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT &&
 	    errno != EINVAL)
 		return -errno;
-	return open_named(t);
+	return open_named(t, mode);
 }
 
 static int open_elsewhere(struct temp_file *t)
@@ -85,7 +86,7 @@ static int open_elsewhere(struct temp_file *t)
 	if (dir < 0)
 		return -errno;
 	t->dirfd = dir;
-	r = open_there(t);
+	r = open_there(t, TEMP_MODE);
 	if (r == 0 && t->name[0] && unlinkat(dir, t->name, 0) < 0)
 		r = -errno;
 	t->name[0] = '\0';
@@ -110,7 +111,7 @@ int temp_file_init(struct temp_file *t, int dirfd, struct err *err)
 
 	*t = (struct temp_file){ .fd = -1, .dirfd = dirfd };
 	if (dirfd >= 0) {
-		why = -open_there(t);
+		why = -open_there(t, TEMP_MODE);
 		if (!why)
 			return 0;
 		tell_once("create", why);
@@ -197,17 +198,23 @@ static int give_name(struct temp_file *t)
 	return -errno;
 }
 
-/* linkat() would not replace what stands there: rename() does. */
-static int put_into_place(const struct temp_file *t, const char *name)
+int temp_file_create(struct temp_file *t, int dirfd, mode_t mode)
 {
-	if (renameat(t->dirfd, t->name, t->dirfd, name) == 0)
-		return 0;
-	if (errno != EISDIR)
+	*t = (struct temp_file){ .fd = -1, .dirfd = dirfd };
+	return open_there(t, mode);
+}
+
+/* linkat() would not replace what stands there: rename() does. */
+int temp_file_rename(struct temp_file *t, const char *name)
+{
+	int r = t->name[0] ? 0 : give_name(t);
+
+	if (r < 0)
+		return r;
+	if (renameat(t->dirfd, t->name, t->dirfd, name) < 0)
 		return -errno;
-	/* Nobody's, where it is empty; else it stays, and its errno tells. */
-	if (unlinkat(t->dirfd, name, AT_REMOVEDIR) < 0)
-		return -errno;
-	return renameat(t->dirfd, t->name, t->dirfd, name) < 0 ? -errno : 0;
+	t->name[0] = '\0';
+	return 0;
 }
 
 bool temp_file_publish(struct temp_file *t, const char *name)
@@ -216,14 +223,15 @@ bool temp_file_publish(struct temp_file *t, const char *name)
 
 	if (t->dirfd < 0)
 		return false;
-	r = t->name[0] ? 0 : give_name(t);
-	if (r == 0)
-		r = put_into_place(t, name);
+	r = temp_file_rename(t, name);
+	/* A folder is nobody's where it is empty; else its errno tells. */
+	if (r == -EISDIR)
+		r = unlinkat(t->dirfd, name, AT_REMOVEDIR) < 0 ?
+			    -errno : temp_file_rename(t, name);
 	if (r < 0) {
 		tell_once(name, -r);
 		return false;
 	}
-	t->name[0] = '\0';
 	__atomic_store_n(&is_told, false, __ATOMIC_RELAXED);
 	return true;
 }
@@ -232,7 +240,7 @@ int temp_file_probe(int dirfd, struct err *err)
 {
 	static const char bytes[PROBE_BYTES];
 	struct temp_file t = { .fd = -1, .dirfd = dirfd };
-	int r = open_there(&t);
+	int r = open_there(&t, TEMP_MODE);
 
 	if (r == 0)
 		r = io_pwrite_full(t.fd, bytes, sizeof(bytes), 0);

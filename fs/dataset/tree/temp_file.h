@@ -12,6 +12,7 @@
 #define DATASETFS_DATASET_TEMP_FILE_H
 
 #include <stdint.h>
+#include <sys/types.h>
 #include "backends/base/err.h"
 
 #define TEMP_FILE_NAME_MAX 64
@@ -37,6 +38,14 @@ int temp_file_write(struct temp_file *t, const void *bytes, size_t len,
  * where that cannot be, or the file lies elsewhere.
  */
 bool temp_file_publish(struct temp_file *t, const char *name);
+
+/*
+ * For files that are somebody's and so never lie elsewhere: in dirfd (O_PATH
+ * will do) with open(2)'s mode, and in place of any name there that is no
+ * directory.  0 or -errno.
+ */
+int temp_file_create(struct temp_file *t, int dirfd, mode_t mode) MUST_CHECK;
+int temp_file_rename(struct temp_file *t, const char *name) MUST_CHECK;
 
 /* Whether a directory takes a file and what is written to it. */
 int temp_file_probe(int dirfd, struct err *err) MUST_CHECK;

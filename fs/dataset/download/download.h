@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Copies the files of a version into a folder, without a mount: several at
+ * once, each under a temporary name until all of it was read, and, where the
+ * manifest says what it must be, was that.
+ *
+ * What the manifest names is hostile: nothing outside of the folder is made,
+ * and no symlink in it is followed.  What cannot be read is told and passed
+ * over; what the machine cannot do (a full disk), or a store that answers
+ * nobody any more, ends the whole.
+ *
+ * A struct download belongs to one thread; its own are behind it.
+ */
+#ifndef DATASETFS_DATASET_DOWNLOAD_H
+#define DATASETFS_DATASET_DOWNLOAD_H
+
+#include "fs/dataset/buckets.h"
+
+struct download;
+
+#define DOWNLOAD_WORKERS 32	/* files at once */
+#define DOWNLOAD_READ ((size_t)512 << 10)	/* bytes of each at once */
+#define DOWNLOAD_READ_MS 120000	/* that a store may take for them */
+/* So many files in a row that a store had no time for: it has none. */
+#define DOWNLOAD_RETRY_ROW_MAX 64
+/* Failures that nobody asked for yet; then the workers wait. */
+#define DOWNLOAD_UNTOLD_MAX 256
+
+/* Borrowed until download_free(). */
+struct download_options {
+	struct bucket *bucket;
+	struct tree *tree;
+	int dirfd;		/* the folder; O_PATH will do */
+	uint64_t memory;	/* for content under way; 0: the default */
+	/* A file that is there and is what the manifest says is passed over,
+	   any other replaced; without it none may be there. */
+	bool is_resumed;
+	/* NULL: all are; else asked by several threads at once. */
+	bool (*is_wanted)(void *arg, const char *path);
+	void *arg;
+};
+
+/*
+ * Counts what there is to do.  -EEXIST (ERR_CONFLICT): a file is there;
+ * ERR_CORRUPT: the tree is damaged.
+ */
+int download_new(struct download **out, const struct download_options *opt,
+		 struct err *err) MUST_CHECK;
+/* Stops it first. */
+void download_free(struct download *d);
+
+int download_start(struct download *d, struct err *err) MUST_CHECK;
+/* What is whole stays, what is under way is dropped.  Waits for nothing. */
+void download_stop(struct download *d);
+/*
+ * Until deadline_ms (clock_ms() time), all is done, or there is a failure to
+ * be told.  True: all is done.
+ */
+bool download_wait(struct download *d, int64_t deadline_ms);
+
+/* The next file that failed; false: none now.  *path is the caller's. */
+bool download_failure(struct download *d, char **path, struct err *err);
+
+struct download_state {
+	uint64_t files, bytes;			/* that are wanted */
+	uint64_t files_fetched, bytes_fetched;	/* bytes: of parts too */
+	uint64_t files_passed, bytes_passed;	/* were there */
+	uint64_t files_failed, bytes_failed;
+	/* Fetched, but nothing but their size is known for certain. */
+	uint64_t files_unverified;
+	struct err failure;	/* the first of a file; ERR_NONE: none */
+	bool is_mixed;		/* others were of another class */
+	struct err fatal;	/* what ended the whole; ERR_NONE: nothing */
+};
+void download_state(struct download *d, struct download_state *out);
+
+#endif

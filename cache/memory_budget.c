@@ -65,16 +65,28 @@ void memory_budget_free(struct memory_budget *budget)
 	free(budget);
 }
 
-bool memory_budget_take(struct memory_budget *budget, uint64_t n)
+static bool take_up_to(struct memory_budget *budget, uint64_t n,
+		       uint64_t limit)
 {
 	uint64_t used = atomic_load_explicit(&budget->used,
 					     memory_order_relaxed);
 
 	do {
-		if (n > budget->limit - used)
+		if (used > limit || n > limit - used)
 			return false;
 	} while (!atomic_compare_exchange_weak(&budget->used, &used, used + n));
 	return true;
+}
+
+bool memory_budget_take(struct memory_budget *budget, uint64_t n)
+{
+	return take_up_to(budget, n, budget->limit);
+}
+
+bool memory_budget_claim(struct memory_budget *budget, uint64_t n)
+{
+	return take_up_to(budget, n, budget->limit +
+			  budget->limit / MEMORY_BUDGET_OVER_SHARE);
 }
 
 void memory_budget_give(struct memory_budget *budget, uint64_t n)

@@ -13,6 +13,7 @@ struct memory_budget;
 
 #define MEMORY_BUDGET_DEFAULT ((uint64_t)256 << 20)
 #define MEMORY_BUDGET_MIN ((uint64_t)64 << 20)
+#define MEMORY_BUDGET_OVER_SHARE 16
 
 /*
  * bytes 0: the default, or half of the cgroup's limit where that is smaller.
@@ -24,6 +25,12 @@ void memory_budget_free(struct memory_budget *budget);
 
 /* True when n more bytes fit, and then they are taken. */
 bool memory_budget_take(struct memory_budget *budget, uint64_t n);
+/*
+ * The same for what others make room for: what is cached in memory fills the
+ * budget, and goes before the next extent comes.  Until then the limit may be
+ * passed by a MEMORY_BUDGET_OVER_SHARE of it.
+ */
+bool memory_budget_claim(struct memory_budget *budget, uint64_t n);
 void memory_budget_give(struct memory_budget *budget, uint64_t n);
 uint64_t memory_budget_used(const struct memory_budget *budget);
 uint64_t memory_budget_limit(const struct memory_budget *budget);

@@ -12,6 +12,8 @@
 #define SLAB_ENTRIES 16384u
 #define SLABS_MAX 65536u
 #define CHAINS_MIN 4096u
+/* Of the budget at most: the other half is for what is on its way. */
+#define BUDGET_SHARE 2
 
 #define MARKED (1u << 31)
 
@@ -36,6 +38,7 @@ struct disk_index {
 	uint32_t *chains;
 	uint32_t n_chains;	/* a power of two */
 	uint64_t count;
+	uint64_t charged;	/* bytes of the budget */
 };
 
 int disk_index_new(struct disk_index **out, struct memory_budget *budget,
@@ -63,11 +66,7 @@ void disk_index_free(struct disk_index *ix)
 		return;
 	for (uint32_t i = 0; i < ix->n_slabs; i++)
 		free(ix->slabs[i]);
-	memory_budget_give(ix->budget, (uint64_t)ix->n_slabs * SLAB_ENTRIES *
-					       sizeof(struct entry));
-	if (ix->n_chains > CHAINS_MIN)
-		memory_budget_give(ix->budget, (uint64_t)ix->n_chains *
-						       sizeof(*ix->chains));
+	memory_budget_give(ix->budget, ix->charged);
 	free(ix->slabs);
 	free(ix->chains);
 	free(ix);
@@ -105,16 +104,34 @@ static uint32_t *link_to(const struct disk_index *ix,
 	return link;
 }
 
+/* Extents in memory make room for where those on the disk are. */
+static bool charge(struct disk_index *ix, uint64_t bytes)
+{
+	uint64_t share = memory_budget_limit(ix->budget) / BUDGET_SHARE;
+
+	if (bytes > share || ix->charged > share - bytes ||
+	    !memory_budget_claim(ix->budget, bytes))
+		return false;
+	ix->charged += bytes;
+	return true;
+}
+
+static void discharge(struct disk_index *ix, uint64_t bytes)
+{
+	memory_budget_give(ix->budget, bytes);
+	ix->charged -= bytes;
+}
+
 static bool slab_add(struct disk_index *ix)
 {
 	uint64_t bytes = (uint64_t)SLAB_ENTRIES * sizeof(struct entry);
 	struct entry *slab;
 
-	if (ix->n_slabs == SLABS_MAX || !memory_budget_take(ix->budget, bytes))
+	if (ix->n_slabs == SLABS_MAX || !charge(ix, bytes))
 		return false;
 	slab = malloc(bytes);
 	if (!slab) {
-		memory_budget_give(ix->budget, bytes);
+		discharge(ix, bytes);
 		return false;
 	}
 	ix->slabs[ix->n_slabs++] = slab;
@@ -132,11 +149,11 @@ static void chains_grow(struct disk_index *ix)
 	uint64_t bytes = 2 * (uint64_t)n_old * sizeof(*old);
 	uint32_t *chains;
 
-	if (n_old > UINT32_MAX / 4 || !memory_budget_take(ix->budget, bytes))
+	if (n_old > UINT32_MAX / 4 || !charge(ix, bytes))
 		return;
 	chains = calloc(2 * (size_t)n_old, sizeof(*chains));
 	if (!chains) {
-		memory_budget_give(ix->budget, bytes);
+		discharge(ix, bytes);
 		return;
 	}
 	ix->chains = chains;
@@ -153,7 +170,7 @@ static void chains_grow(struct disk_index *ix)
 		}
 	}
 	if (n_old > CHAINS_MIN)
-		memory_budget_give(ix->budget, bytes / 2);
+		discharge(ix, bytes / 2);
 	free(old);
 }
 

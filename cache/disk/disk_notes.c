@@ -90,7 +90,7 @@ bool disk_notes_set(struct disk_notes *notes, const struct segment_key *key,
 	if (note && is_new)
 		return false;
 	if (!note) {
-		if (!memory_budget_take(notes->budget, sizeof(*note)))
+		if (!memory_budget_claim(notes->budget, sizeof(*note)))
 			return false;
 		note = calloc(1, sizeof(*note));
 		if (!note) {

@@ -109,3 +109,31 @@ Test(disk_index, without_memory_it_says_so_and_goes_on)
 	for (uint32_t i = 0; i < 1000; i++)
 		cr_assert(set(n + i, 0), "what was freed is used again");
 }
+
+Test(disk_index, grows_where_the_memory_is_full_of_what_can_go)
+{
+	uint64_t limit = memory_budget_limit(budget), taken = limit, used;
+
+	cr_assert(memory_budget_take(budget, limit -
+					     memory_budget_used(budget)));
+	for (uint32_t i = 0; i < MANY; i++) {
+		cr_assert(set(i, 0), "record %u", i);
+		/* As the next extent in memory would make room. */
+		used = memory_budget_used(budget);
+		if (used > limit) {
+			memory_budget_give(budget, used - limit);
+			taken -= used - limit;
+		}
+	}
+	memory_budget_give(budget, taken);
+}
+
+Test(disk_index, takes_half_of_the_memory_at_most)
+{
+	uint32_t n = 0;
+
+	while (set(n, 0))
+		n++;
+	cr_expect_leq(memory_budget_used(budget), MEMORY_BUDGET_MIN / 2);
+	cr_expect_gt(memory_budget_used(budget), MEMORY_BUDGET_MIN / 4);
+}

@@ -24,6 +24,25 @@ Test(memory_budget, what_is_taken_is_missing_until_it_is_given_back)
 	memory_budget_free(b);
 }
 
+Test(memory_budget, a_claim_may_pass_the_limit_by_a_share)
+{
+	uint64_t over = 64 * MIB / MEMORY_BUDGET_OVER_SHARE;
+	struct memory_budget *b;
+	struct err err = ERR_INIT;
+
+	cr_assert_eq(memory_budget_new(&b, 64 * MIB, 0, &err), 0);
+	cr_assert(memory_budget_take(b, 64 * MIB));
+	cr_assert(memory_budget_claim(b, over));
+	cr_assert_not(memory_budget_claim(b, 1));
+	cr_assert_not(memory_budget_take(b, 1), "the others wait");
+	memory_budget_give(b, over);
+	cr_assert_not(memory_budget_take(b, 1));
+	memory_budget_give(b, 1);
+	cr_assert(memory_budget_take(b, 1));
+	memory_budget_give(b, 64 * MIB);
+	memory_budget_free(b);
+}
+
 Test(memory_budget, too_little_is_refused_with_a_sentence)
 {
 	struct memory_budget *b;

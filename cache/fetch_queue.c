@@ -161,7 +161,7 @@ static struct fetch *next_of(struct fetcher *f, bool ahead) REQUIRES(&f->lock)
 static struct fetch *take_next(struct fetcher *f) REQUIRES(&f->lock)
 {
 	struct fetch *fetch;
-	uint64_t cost;
+	uint64_t cost, share;
 	bool is_alone;
 
 	if (f->stopping || f->in_flight >= FETCHER_IN_FLIGHT_MAX)
@@ -175,7 +175,9 @@ static struct fetch *take_next(struct fetcher *f) REQUIRES(&f->lock)
 		return NULL;
 	is_alone = !f->in_flight && !f->finishing;
 	cost = cache_cost(fetch->len);
-	if (!is_alone && f->bytes + cost > f->memory / FETCH_BYTES_SHARE)
+	/* What is read ahead leaves half of it to who waits. */
+	share = f->memory / FETCH_BYTES_SHARE / (fetch->is_ahead ? 2 : 1);
+	if (!is_alone && f->bytes + cost > share)
 		return NULL;
 	if (cache_make_room(f->cache, cost))
 		fetch->is_charged = true;

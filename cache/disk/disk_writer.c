@@ -89,6 +89,11 @@ static void *writer_run(void *arg)
 {
 	struct disk_cache *dc = arg;
 	struct disk_job *job;
+	struct err err = ERR_INIT;
+
+	/* The limits may be lower than the last process's. */
+	if (disk_make_room(dc, 0, &err) < 0)
+		log_debug(LOG, "no room: error=\"%s\"", err.text);
 
 	lock_take(&dc->lock);
 	for (;;) {

@@ -182,6 +182,19 @@ Test(disk_cache, bytes_stay_below_the_size_and_the_newest_stay)
 	cr_expect_eq(stats().bytes, dir_bytes());
 }
 
+Test(disk_cache, a_smaller_size_holds_from_the_start)
+{
+	for (uint64_t i = 0; i < 30; i++)
+		put(i, 0, DISK_CACHE_EXTENT);
+	size = DISK_CACHE_SIZE_MIN;
+	reopen();
+	for (int i = 0; i < 1000 && dir_bytes() > size; i++)
+		usleep(1000);
+	cr_expect_leq(dir_bytes(), size);
+	cr_expect_eq(held(29, 0), DISK_CACHE_EXTENT);
+	cr_expect_eq(held(0, 0), 0);
+}
+
 Test(disk_cache, what_is_used_outlives_what_is_not)
 {
 	put(1000, 0, DISK_CACHE_EXTENT);

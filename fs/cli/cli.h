@@ -110,6 +110,13 @@ void resolved_release(struct resolved *r);
 int cli_resolve_mounted(const char *mountpoint, const struct reference *ref,
 			char path[PATH_MAX], struct err *err) MUST_CHECK;
 
+/*
+ * The program under the name mount.datasetfs, for mount(8) and fstab.  The
+ * exit code is one of mount(8).
+ */
+bool mount_helper_is_meant(const char *argv0);
+int mount_helper(struct cli *cli, int argc, char **argv);
+
 int cmd_bucket_list(struct cli *cli, int argc, char **argv);
 int cmd_cache_stat(struct cli *cli, int argc, char **argv);
 int cmd_config_get(struct cli *cli, int argc, char **argv);

@@ -189,10 +189,27 @@ static int open_standard_files(void)
 	return 0;
 }
 
+static int run_command(struct cli *cli, int argc, char **argv)
+{
+	struct words w = { .argv = calloc((size_t)argc + 1, sizeof(char *)) };
+	int code;
+
+	if (!w.argv) {
+		fputs("error: out of memory\n", stderr);
+		return EXIT_ENVIRONMENT;
+	}
+	code = take_global_options(cli, &w, argc, argv);
+	log_init(LOG_TO_STDERR, cli->verbose > 1 ? LOG_LEVEL_DEBUG :
+				cli->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_WARN);
+	if (code == 0)
+		code = run(cli, &w);
+	free(w.argv);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli = { .config = NULL };
-	struct words w = { .argc = 0 };
 	int code = open_standard_files();
 
 	if (code < 0) {
@@ -203,21 +220,12 @@ int main(int argc, char **argv)
 	   not signals. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	w.argv = calloc((size_t)argc + 1, sizeof(char *));
-	if (!w.argv) {
-		fputs("error: out of memory\n", stderr);
-		return EXIT_ENVIRONMENT;
-	}
-	code = take_global_options(&cli, &w, argc, argv);
-	log_init(LOG_TO_STDERR, cli.verbose > 1 ? LOG_LEVEL_DEBUG :
-				cli.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_WARN);
-	if (code == 0)
-		code = run(&cli, &w);
+	code = mount_helper_is_meant(argv[0]) ? mount_helper(&cli, argc, argv) :
+						run_command(&cli, argc, argv);
 	if (cli.buckets)
 		buckets_free(cli.buckets);
 	if (cli.settings)
 		settings_free(cli.settings);
-	free(w.argv);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fputs("error: cannot write the output\n", stderr);
 		return code ? code : EXIT_ENVIRONMENT;

@@ -27,6 +27,7 @@
 #include "fs/mount/control/control.h"
 #include "fs/mount/daemon.h"
 #include "fs/mount/fuse/invalidate.h"
+#include "fs/mount/notify.h"
 #include "fs/mount/point/point.h"
 #include "fs/mount/session.h"
 
@@ -38,6 +39,7 @@ struct run {
 	char path[PATH_MAX];
 	bool is_fd;		/* /dev/fd/N: the mount is somebody else's */
 	struct daemon_link link;
+	struct notify notify;
 	struct fs fs;
 	struct session *session;
 	struct control *control;
@@ -318,10 +320,12 @@ static int run_mount(struct run *run, struct err *err)
 		r = wait_until_ready(run, err);
 	if (r == 0) {
 		daemon_ready(&run->link);
+		notify_send(&run->notify, "READY=1");
 		log_info("mount", "serving: mountpoint=%s buckets=%zu pid=%d",
 			 run->path, buckets_count(run->fs.buckets),
 			 (int)getpid());
 		serve(run);
+		notify_send(&run->notify, "STOPPING=1");
 		log_info("mount", "unmounted: mountpoint=%s", run->path);
 	}
 	finish(run);
@@ -382,6 +386,9 @@ int mount_run(const struct mount_options *opt, struct err *err)
 	run->opt = opt;
 	run->link.fd = run->signals = run->ready = -1;
 	run->fs.mountpoint = run->path;
+	/* A service that goes to the background is not of Type=notify. */
+	if (opt->foreground)
+		notify_init(&run->notify);
 	r = fuse_options_parse(&run->fs.options, opt->fuse_options,
 			       geteuid() == 0, err);
 	if (r == 0)

@@ -74,6 +74,19 @@ Test(fuse_options, values_are_taken_over)
 	fuse_options_release(&opt);
 }
 
+Test(fuse_options, what_concerns_mount_8_is_left_out)
+{
+	struct fuse_options opt = must_parse(
+		"defaults,_netdev,nofail,auto,noauto,user,user=ada,users,nouser,"
+		"owner,group,async,relatime,comment=a,x-systemd.automount,"
+		"X-mount.mkdir=0755", false);
+	struct fuse_options none = must_parse(NULL, false);
+
+	cr_assert_str_eq(opt.kernel.data, none.kernel.data);
+	fuse_options_release(&opt);
+	fuse_options_release(&none);
+}
+
 static void refuses(const char *text, const char *named)
 {
 	struct err err = ERR_INIT;
@@ -91,6 +104,8 @@ Test(fuse_options, what_is_not_known_is_refused_by_name)
 	refuses("suid", "suid");
 	refuses("dev", "dev");
 	refuses("max_read=1", "max_read");
+	refuses("config=/etc/datasetfs/config.yaml", "config=");
+	refuses("userx", "userx");
 }
 
 Test(fuse_options, numbers_out_of_range_are_refused)

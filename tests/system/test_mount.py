@@ -15,6 +15,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -61,6 +62,14 @@ def case_default_bucket_names_at_the_root(w):
     assert os.readlink(w.path('imagenet@baseline')) == 'production/imagenet@baseline'
     assert os.path.exists(w.path('imagenet@baseline/README.txt'))
     assert os.readlink(w.path('robots')) == 'production/robots'
+    # What the lookup tells of a link is what its inode tells later.
+    for name in ('imagenet', 'imagenet@1', 'robots'):
+        told = os.lstat(w.path(name))
+        fd = os.open(w.path(name), os.O_PATH | os.O_NOFOLLOW)
+        time.sleep(1.1)
+        kept = os.fstat(fd)
+        os.close(fd)
+        assert (told.st_mtime, told.st_size) == (kept.st_mtime, kept.st_size), (name, told, kept)
     fails_with(errno.ENOENT, os.lstat, w.path('secret'))
 
 
@@ -264,7 +273,7 @@ def case_attributes_say_what_a_node_is(w):
     assert xattr(f, 'digest') == etag_of(data)
     assert xattr(f, 'source') == w.bucket.uri + '/id-imagenet/hashes/' + etag_of(data)
     assert xattr(f, 'verified_by') == 'md5 of parts, once all of it was read'
-    assert 0 <= int(xattr(f, 'cached')) <= len(data)
+    assert 0 <= int(xattr(f, 'cached_bytes')) <= len(data)
     assert xattr(v, 'source').endswith('/manifests/1.json')
     assert xattr(w.path('production'), 'bucket') == 'production'
     assert 'archive-storage' in xattr(w.path('archive'), 'problem') if os.getuid() == 0 else True

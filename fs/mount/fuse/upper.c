@@ -170,7 +170,7 @@ static void lookup_default(struct upper_call *call, struct catalog *catalog)
 		reply_failure(req, REPLY_NAME, r, &err);
 		return;
 	}
-	attr_link(call->fs, nodeid_make(NODEID_SLOT_NAMES, index), b, ds, entry.v,
+	attr_link(call->fs, nodeid_make(NODEID_SLOT_NAMES, index), b, ds, v,
 		  strlen(target), &attr);
 	reply_entry(req, nodeid_make(NODEID_SLOT_NAMES, index), &attr,
 		    FS_TIMEOUT_NAMES);

@@ -89,6 +89,14 @@ const struct backend_caps *backend_caps(const struct backend *b)
 	return &b->caps;
 }
 
+bool backend_clock_skew(const struct backend *b, int64_t *seconds)
+{
+	if (!atomic_load(&b->has_clock))
+		return false;
+	*seconds = atomic_load(&b->clock_skew_s);
+	return true;
+}
+
 const char *backend_name(const struct backend *b)
 {
 	return b->name;

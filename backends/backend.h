@@ -168,6 +168,12 @@ int backend_probe(struct backend *b, int64_t deadline_ms, struct err *err)
 	MUST_CHECK;
 const struct backend_caps *backend_caps(const struct backend *b);
 
+/*
+ * The store's clock less ours, as its first answer said; false where there was
+ * none, or the store is this machine.
+ */
+bool backend_clock_skew(const struct backend *b, int64_t *seconds) MUST_CHECK;
+
 /* "s3://bucket/prefix": for messages, never with a secret. */
 const char *backend_name(const struct backend *b);
 /* The URI's profile: the credential's scope and part of a blob's identity. */

@@ -93,6 +93,8 @@ struct backend {
 	/* Written by backend_probe() before conditional writes, then only
 	 * read. */
 	struct backend_caps caps;
+	atomic_llong clock_skew_s;	/* valid when has_clock */
+	atomic_bool has_clock;
 };
 
 /* Takes a copy of spec's location; *b must be zeroed. */

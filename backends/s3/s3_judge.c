@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backends/base/clock.h"
+
 #define HEADER_MAX 512
 
 static enum exchange_verdict end(int *out, int r)
@@ -324,6 +326,19 @@ static enum exchange_verdict judge_broken(struct s3_call *call, int r,
 	}
 }
 
+/* The first answer tells; it is for people only. */
+static void note_clock(struct backend *b, const struct http_response *rs)
+{
+	char value[HEADER_MAX];
+	int64_t date_s;
+
+	if (atomic_load(&b->has_clock) || !header(rs, "date", value) ||
+	    !s3_parse_date(&date_s, value))
+		return;
+	atomic_store(&b->clock_skew_s, date_s - clock_wall_s());
+	atomic_store(&b->has_clock, true);
+}
+
 enum exchange_verdict s3_judge(void *ctx, int r, struct http_response *rs,
 			       int *out, struct err *err)
 {
@@ -333,6 +348,7 @@ enum exchange_verdict s3_judge(void *ctx, int r, struct http_response *rs,
 	/* A refusal with a body of any size is a refusal. */
 	if (r < 0 && !(r == -EBADMSG && rs->status >= 300))
 		return judge_broken(call, r, rs, out, err);
+	note_clock(&call->sb->base, rs);
 	if (call->stage == S3_STAGE_REGION)
 		return s3_region_told(call, rs, out, err);
 	if (call->stage == S3_STAGE_COMPLETED && rs->status / 100 != 5)

@@ -244,6 +244,11 @@ struct catalog_store *bucket_store(struct bucket *b)
 	return b->store;
 }
 
+struct backend *bucket_backend(struct bucket *b)
+{
+	return b->backend;
+}
+
 int buckets_find_or_default(struct buckets *bs, const char *name,
 			    struct bucket **out, struct err *err)
 {

@@ -69,6 +69,8 @@ size_t bucket_index(const struct bucket *b);	/* in buckets_at() order */
 /* NULL: usable; else why it refuses entry. */
 const char *bucket_problem(const struct bucket *b);
 struct catalog_store *bucket_store(struct bucket *b);
+/* Of dataset_path, borrowed; NULL only where there is a problem. */
+struct backend *bucket_backend(struct bucket *b);
 
 /* Milliseconds since the catalog was confirmed; -1: never. */
 int64_t bucket_catalog_age_ms(struct bucket *b);

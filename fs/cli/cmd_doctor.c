@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "fs/cli/doctor/doctor.h"
+
+static const char *const verdict_names[] = {
+	[VERDICT_OK] = "ok",
+	[VERDICT_WARNING] = "warning",
+	[VERDICT_FAILED] = "failed",
+};
+
+void doctor_tell(struct doctor *d, enum verdict verdict, const char *check,
+		 const char *fix, const char *fmt, ...)
+{
+	char line[ERR_TEXT_MAX * 2];
+	va_list ap;
+	json_t *o;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	d->n_failed += verdict == VERDICT_FAILED;
+	d->n_warnings += verdict == VERDICT_WARNING;
+	if (!d->findings) {
+		printf("%-8s %s: %s\n", verdict_names[verdict], check, line);
+		if (fix)
+			printf("         fix: %s\n", fix);
+		/* The next one may take a store's time. */
+		fflush(stdout);
+		return;
+	}
+	o = json_object();
+	json_object_set_new(o, "check", cli_json_text(check));
+	json_object_set_new(o, "result", json_string(verdict_names[verdict]));
+	json_object_set_new(o, "text", cli_json_text(line));
+	json_object_set_new(o, "fix", cli_json_text(fix));
+	json_array_append_new(d->findings, o);
+}
+
+/* What closes a bucket, the bucket's own finding says. */
+static bool is_of_a_bucket(const struct doctor *d,
+			   const struct settings_problem *p)
+{
+	const struct settings_bucket *sb =
+		p->bucket && d->cli->settings ?
+			settings_bucket(d->cli->settings, p->bucket) : NULL;
+
+	return sb && sb->problem && p->severity == SETTINGS_PROBLEM;
+}
+
+static void tell_problems(struct doctor *d, const char *path,
+			  const struct settings_report *report)
+{
+	char fix[PATH_MAX + 64];
+
+	snprintf(fix, sizeof(fix), "correct it in %s; datasetfs.conf(5) describes each key",
+		 path);
+	for (size_t i = 0; i < report->n_problems; i++) {
+		const struct settings_problem *p = &report->problems[i];
+
+		if (is_of_a_bucket(d, p))
+			continue;
+		doctor_tell(d, p->severity == SETTINGS_WARNING ?
+			       VERDICT_WARNING : VERDICT_FAILED,
+			    "configuration", fix, "%s:%u:%u: %s%s%s", path,
+			    p->line, p->column, p->path, *p->path ? ": " : "",
+			    p->text);
+	}
+}
+
+static bool look_at_settings(struct doctor *d)
+{
+	struct settings_report report = SETTINGS_REPORT_INIT;
+	cleanup_free char *path = NULL;
+	struct err err = ERR_INIT;
+	unsigned n_failed = d->n_failed;
+	int r;
+
+	path = settings_find(d->cli->config, &err);
+	if (!path) {
+		doctor_tell(d, VERDICT_FAILED, "configuration",
+			    "write one, see datasetfs.conf(5), or name it with --config",
+			    "%s", err.text);
+		return false;
+	}
+	r = settings_load(&d->cli->settings, path, &report, &err);
+	tell_problems(d, path, &report);
+	settings_report_release(&report);
+	if (r < 0 && d->n_failed == n_failed)
+		doctor_tell(d, VERDICT_FAILED, "configuration",
+			    "name another with --config, or correct it, see datasetfs.conf(5)",
+			    "%s", err.text);
+	if (d->n_failed == n_failed)
+		doctor_tell(d, VERDICT_OK, "configuration", NULL,
+			    "%s, %zu buckets", path,
+			    d->cli->settings->n_buckets);
+	return r == 0;
+}
+
+static int finish(struct doctor *d)
+{
+	int code = d->n_failed ? EXIT_ENVIRONMENT : EXIT_DONE;
+	json_t *doc;
+	int r;
+
+	if (!d->findings) {
+		printf("%u failed, %u warnings\n", d->n_failed, d->n_warnings);
+		return code;
+	}
+	doc = json_object();
+	json_object_set_new(doc, "failed", json_integer(d->n_failed));
+	json_object_set_new(doc, "warnings", json_integer(d->n_warnings));
+	json_object_set_new(doc, "findings", d->findings);
+	r = cli_print_json(doc, "doctor");
+	return r ? r : code;
+}
+
+int cmd_doctor(struct cli *cli, int argc, char **argv)
+{
+	static const struct option longs[] = { { NULL, 0, NULL, 0 } };
+	struct doctor d = { .cli = cli };
+
+	if (cli_getopt(cli, argc, argv, "", longs) != -1)
+		return EXIT_USAGE;
+	if (optind < argc)
+		return cli_usage(cli, "unexpected word \"%s\"", argv[optind]);
+	if (cli->json)
+		d.findings = json_array();
+	doctor_look_at_fuse(&d);
+	if (look_at_settings(&d)) {
+		doctor_look_at_cache(&d);
+		doctor_look_at_memory(&d);
+		doctor_look_at_buckets(&d);
+	}
+	doctor_look_at_updatedb(&d);
+	return finish(&d);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * "datasetfs doctor": what is wrong with this machine and the configuration,
+ * and what would mend it.  Each check tells one finding a thing it looked at,
+ * as soon as it knows; none changes anything, but for the cache directory,
+ * which is made as a mount would make it.
+ */
+#ifndef DATASETFS_CLI_DOCTOR_H
+#define DATASETFS_CLI_DOCTOR_H
+
+#include "fs/cli/cli.h"
+
+enum verdict {
+	VERDICT_OK,
+	VERDICT_WARNING,	/* it works, but not as well as it could */
+	VERDICT_FAILED,
+};
+
+struct doctor {
+	struct cli *cli;
+	json_t *findings;	/* with --json, else NULL */
+	unsigned n_failed, n_warnings;
+};
+
+/*
+ * check: what was looked at ("bucket archive"); fix: the next thing to do,
+ * NULL with VERDICT_OK.
+ */
+void doctor_tell(struct doctor *d, enum verdict verdict, const char *check,
+		 const char *fix, const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+void doctor_look_at_fuse(struct doctor *d);	/* may it be mounted? */
+void doctor_look_at_updatedb(struct doctor *d);
+void doctor_look_at_cache(struct doctor *d);	/* needs settings */
+void doctor_look_at_memory(struct doctor *d);	/* needs settings */
+void doctor_look_at_buckets(struct doctor *d);	/* needs settings */
+
+#endif

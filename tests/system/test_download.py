@@ -254,6 +254,21 @@ def get_leaves_nothing_damaged(w):
     assert {f['class'] for f in doc['failures']} == {'corrupt'}, doc
 
 
+def get_builds_a_damaged_tree_again(w):
+    out = target(w, 'tree')
+    ended(download(w, 'imagenet:1', out + '1', '-x', 'README'), DONE)
+    trees = [w.cache + '/trees/' + name for name in os.listdir(w.cache + '/trees') if name.endswith('.tree')]
+    assert trees
+    for path in trees:
+        with open(path, 'r+b') as f:
+            f.seek(os.path.getsize(path) // 2)
+            byte = f.read(1)
+            f.seek(-1, os.SEEK_CUR)
+            f.write(bytes([byte[0] ^ 1]))
+    ended(download(w, 'imagenet:1', out), DONE)
+    holds(out + '/imagenet', w.v1)
+
+
 def get_stays_in_its_folder(w):
     config, files, _ = hostile_bucket(w)
     out = target(w, 'paths')
@@ -298,7 +313,7 @@ def stop_in_the_middle(w, store, config, out, sig):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           preexec_fn=harness.demote(w.uid) if w.uid else None) as p:
         try:
-            some = wait_until(lambda: len(walk_files(out)) >= 50, 30)
+            some = wait_until(lambda: sum('.tmp-' not in name for name in walk_files(out)) >= 50, 30)
             store.close_gate()
             assert some and p.poll() is None, p.stderr.read() if p.poll() is not None else 'too slow'
             time.sleep(0.5)                   # what was answered is written, the rest waits

@@ -11,6 +11,7 @@
 #include "backends/base/encode.h"
 
 #define PATH_SHOWN_MAX 512
+#define WORKER_MEMORY (DOWNLOAD_READ + ((size_t)256 << 10)) /* and a stack */
 #define STOP_STEP_MS 50		/* how often who still waits is told to end */
 
 static bool is_wanted(const struct download *d, const char *path)
@@ -307,7 +308,7 @@ int download_start(struct download *d, struct err *err)
 	int r;
 
 	r = memory_budget_new(&d->budget, d->opt.memory,
-			      DOWNLOAD_WORKERS * DOWNLOAD_READ, err);
+			      DOWNLOAD_WORKERS * WORKER_MEMORY, err);
 	if (r < 0)
 		return r;
 	opt.budget = d->budget;

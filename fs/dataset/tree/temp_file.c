@@ -181,21 +181,26 @@ int temp_file_write(struct temp_file *t, const void *bytes, size_t len,
 	return r < 0 ? neither(err, why, r) : 0;
 }
 
-static int give_name(struct temp_file *t)
+static int link_as(const struct temp_file *t, const char *name)
 {
 	char self[64];
 
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", t->fd);
-	for (int i = 0; i < NAME_TRIES; i++) {
+	return linkat(AT_FDCWD, self, t->dirfd, name, AT_SYMLINK_FOLLOW) < 0 ?
+		       -errno : 0;
+}
+
+static int give_name(struct temp_file *t)
+{
+	int r = -EEXIST;
+
+	for (int i = 0; r == -EEXIST && i < NAME_TRIES; i++) {
 		next_name(t->name);
-		if (linkat(AT_FDCWD, self, t->dirfd, t->name,
-			   AT_SYMLINK_FOLLOW) == 0)
-			return 0;
-		if (errno != EEXIST)
-			break;
+		r = link_as(t, t->name);
 	}
-	t->name[0] = '\0';
-	return -errno;
+	if (r < 0)
+		t->name[0] = '\0';
+	return r;
 }
 
 int temp_file_create(struct temp_file *t, int dirfd, mode_t mode)
@@ -204,11 +209,17 @@ int temp_file_create(struct temp_file *t, int dirfd, mode_t mode)
 	return open_there(t, mode);
 }
 
-/* linkat() would not replace what stands there: rename() does. */
 int temp_file_rename(struct temp_file *t, const char *name)
 {
-	int r = t->name[0] ? 0 : give_name(t);
+	int r = 0;
 
+	/* linkat() does not replace what stands there: rename() does. */
+	if (!t->name[0]) {
+		r = link_as(t, name);
+		if (r != -EEXIST)
+			return r;
+		r = give_name(t);
+	}
 	if (r < 0)
 		return r;
 	if (renameat(t->dirfd, t->name, t->dirfd, name) < 0)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -51,12 +52,12 @@ struct command_run {
 	json_t *failures;
 };
 
-static volatile sig_atomic_t is_interrupted;
+static atomic_bool is_interrupted;	/* lock-free, so a handler may */
 
 static void on_interrupt(int signal)
 {
 	(void)signal;
-	is_interrupted = 1;
+	atomic_store(&is_interrupted, true);
 }
 
 /* ---- what is asked for ---- */

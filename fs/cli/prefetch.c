@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -61,7 +60,7 @@ static bool is_fatal(int code)
 
 static bool is_stopping(struct prefetch *p)
 {
-	return *p->opt.is_interrupted || atomic_load(&p->fatal);
+	return atomic_load(p->opt.is_interrupted) || atomic_load(&p->fatal);
 }
 
 /* ---- one file ---- */
@@ -185,7 +184,7 @@ static void job_run(void *arg)
 static int walk_error(struct prefetch *p, int code, const char *path,
 		      struct err *err)
 {
-	if (*p->opt.is_interrupted)
+	if (atomic_load(p->opt.is_interrupted))
 		return err_set(err, ERR_SYSTEM, EINTR,
 			       "interrupted: what came stays in the cache, the same command goes on");
 	if (is_fatal(code))

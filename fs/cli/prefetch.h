@@ -12,7 +12,7 @@
 #ifndef DATASETFS_CLI_PREFETCH_H
 #define DATASETFS_CLI_PREFETCH_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include "backends/base/err.h"
 
@@ -38,7 +38,7 @@ struct prefetch_counts {
 struct prefetch_options {
 	int root_fd;		/* borrowed; paths are below it */
 	const char *root;	/* its name, for errors */
-	const volatile sig_atomic_t *is_interrupted;
+	const atomic_bool *is_interrupted;
 	/* A file cannot be read, as why or (NULL) code says.  On any thread. */
 	void (*failed)(void *arg, const char *path, int code, const char *why);
 	/* Now and then, on the thread that called. */

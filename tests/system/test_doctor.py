@@ -22,9 +22,9 @@ NO_ENTRY = ('<?xml version="1.0"?><ListBucketResult><Name>store</Name><KeyCount>
             '<IsTruncated>false</IsTruncated></ListBucketResult>')
 
 
-def config(w, buckets=None, cache=None, **own):
+def config(w, registered=None, cache=None, **own):
     return harness.write_config(
-        w.top + '/doctor.yaml', buckets or {'production': {'dataset_path': w.bucket.uri}},
+        w.top + '/doctor.yaml', registered or {'production': {'dataset_path': w.bucket.uri}},
         cache_dir=cache or w.cache, extra=own)
 
 
@@ -258,10 +258,10 @@ def store(off_s=0, refusal=None):
         server.server_close()
 
 
-def s3_config(w, port):
+def s3_config(w, port, **own):
     return config(w, {'far': {'dataset_path': 's3://store/p', 'default_credential': {
         'access_key_id': 'id', 'access_key': 'a-secret', 'region': 'us-east-1',
-        'override_url': f'http://127.0.0.1:{port}', 'addressing_style': 'path'}}})
+        'override_url': f'http://127.0.0.1:{port}', 'addressing_style': 'path'}}}, **own)
 
 
 def sick_stores(w):
@@ -284,6 +284,19 @@ def sick_stores(w):
     assert got == 8, found
     expect(found['bucket far'], 'failed', '', 'reach the store')
     assert 'clock of far' not in found
+
+
+def sick_content_away_from_its_catalog(w):
+    catalog = {'far': {'catalog': w.bucket.uri}}
+    with store() as port:
+        code, found = doctor(w, s3_config(w, port, buckets=catalog))
+        assert code == 0, found
+        expect(found['bucket far'], 'ok', 'datasets')
+        expect(found['clock of far'], 'ok')
+    with store(refusal='AccessDenied') as port:
+        code, found = doctor(w, s3_config(w, port, buckets=catalog))
+        assert code == 8, found
+        expect(found['bucket far'], 'failed', 'content: ', 'read and list s3://store/p')
 
 
 def test(t, w, only):

@@ -295,6 +295,8 @@ def check_unit(t, top):
         assert re.search(r'^ExecStart=/\S+/datasetfs mount --foreground /datasets$', text, re.M)
         assert re.search(r'^ExecStop=/\S+/datasetfs unmount /datasets$', text, re.M)
         assert not PRIVATE.search(text), PRIVATE.search(text)
+        # It would keep a dead mount from being cleared by the next start.
+        assert not re.search(r'^(Condition|Assert)\w+=.*/datasets', text, re.M)
         assert PRIVATE.search(text + 'PrivateTmp=yes\n')
     if shutil.which('systemd-analyze'):
         with t.case('the unit passes systemd-analyze verify'):

@@ -99,7 +99,10 @@ static struct fetch *start_from_disk(struct fetcher *f, struct blob_state *st,
 		return NULL;
 	how.from = record.offset;
 	how.to = record.offset + record.entry.len;
-	fetch = how.to <= st->size ? start(f, st, &how) : NULL;
+	/* The memory's extents end at grains, or at the blob's end. */
+	fetch = how.to == st->size ||
+		(how.to < st->size && how.to % FETCHER_GRAIN == 0) ?
+			start(f, st, &how) : NULL;
 	if (!fetch)
 		disk_cache_release(&record);
 	return fetch;

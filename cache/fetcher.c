@@ -102,6 +102,9 @@ void fetcher_free(struct fetcher *f)
 	lock_drop(&f->lock);
 
 	fetch_wait_stop(f);
+	/* What it still writes is pinned, and its release pumps. */
+	if (f->opt.disk)
+		disk_cache_flush(f->opt.disk);
 	if (f->readers)
 		pool_free(f->readers);
 	if (f->pool)
@@ -113,9 +116,6 @@ void fetcher_free(struct fetcher *f)
 		state_free_all(f);
 	lock_drop(&f->lock);
 	source_free_all(f);
-	/* What it still writes is pinned. */
-	if (f->opt.disk)
-		disk_cache_flush(f->opt.disk);
 	cache_free(f->cache);
 	free(f->states);
 	cond_release(&f->timer_wake);

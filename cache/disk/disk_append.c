@@ -35,6 +35,9 @@ static int open_new(struct disk_cache *dc, struct err *err)
 	int r;
 
 	r = segment_create(&s, dc->dir_fd, dc->next_sequence, err);
+	/* Somebody put files there: the next number, next time. */
+	if (r == -EEXIST)
+		dc->next_sequence++;
 	if (r == -ENOENT) {
 		err_clear(err);
 		r = reopen_dir(dc, err);
@@ -69,34 +72,48 @@ int disk_seal(struct disk_cache *dc, struct err *err)
 	return s ? segment_seal(s, err) : 0;
 }
 
-/* Indexes what was appended. */
-static int note_entry(struct disk_cache *dc, const struct segment_entry *e,
-		      struct err *err)
+static bool index_entry(struct disk_cache *dc, const struct segment_entry *e)
+	REQUIRES(&dc->lock)
 {
 	struct disk_place place = { dc->open_slot, e->len,
 				    (uint32_t)e->value };
-	bool fits = true;
+	struct disk_note note = disk_note_of(e), now;
+
+	if (e->len)
+		return disk_index_set(dc->index, &e->key, e->part, &place);
+	/* The newest holds, which may be one that is queued. */
+	if (disk_notes_find(dc->notes, &e->key, false, &now) &&
+	    disk_note_equal(&now, &note))
+		return disk_notes_set(dc->notes, &e->key, &now, dc->open_slot,
+				      false);
+	return true;
+}
+
+/* Indexes what was appended; where the index is full, older records go. */
+static int note_entry(struct disk_cache *dc, const struct segment_entry *e,
+		      bool may_evict, struct err *err)
+{
+	bool fits;
 
 	lock_take(&dc->lock);
 	dc->bytes += cost(e->len);
-	if (e->len) {
-		fits = disk_index_set(dc->index, &e->key, e->part, &place);
-		dc->written += fits;
-	} else {
-		struct disk_note now;
-
-		/* The newest holds, which may be one that is queued. */
-		if (disk_notes_find(dc->notes, &e->key, &now) &&
-		    now.fingerprint == e->value)
-			fits = disk_notes_set(dc->notes, &e->key, &now,
-					      dc->open_slot, false);
-	}
+	fits = index_entry(dc, e);
 	lock_drop(&dc->lock);
-	return fits ? 0 : err_nomem(err);
+	while (!fits && may_evict && disk_evict_oldest(dc)) {
+		lock_take(&dc->lock);
+		fits = index_entry(dc, e);
+		lock_drop(&dc->lock);
+	}
+	if (!fits)
+		return err_nomem(err);
+	lock_take(&dc->lock);
+	dc->written += e->len != 0;
+	lock_drop(&dc->lock);
+	return 0;
 }
 
-int disk_append_here(struct disk_cache *dc, struct segment_entry *entry,
-		     const void *data, struct err *err)
+static int append(struct disk_cache *dc, struct segment_entry *entry,
+		  const void *data, bool may_evict, struct err *err)
 {
 	int r;
 
@@ -104,7 +121,13 @@ int disk_append_here(struct disk_cache *dc, struct segment_entry *entry,
 	    segment_bytes(dc->open) + cost(entry->len) > dc->segment_size)
 		return err_set(err, ERR_SYSTEM, ENOSPC, "the segment is full");
 	r = segment_append(dc->open, entry, data, err);
-	return r < 0 ? r : note_entry(dc, entry, err);
+	return r < 0 ? r : note_entry(dc, entry, may_evict, err);
+}
+
+int disk_append_here(struct disk_cache *dc, struct segment_entry *entry,
+		     const void *data, struct err *err)
+{
+	return append(dc, entry, data, false, err);
 }
 
 int disk_append(struct disk_cache *dc, const struct segment_key *key,
@@ -134,7 +157,7 @@ int disk_append(struct disk_cache *dc, const struct segment_key *key,
 			r = disk_make_room(dc, cost(len), err);
 		if (r < 0)
 			return r;
-		r = disk_append_here(dc, &e, data, err);
+		r = append(dc, &e, data, true, err);
 		if (r != -ENOSPC || segment_bytes(dc->open) + cost(len) <=
 					    dc->segment_size)
 			return r;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "backends/base/clock.h"
 #include "backends/base/io.h"
@@ -88,7 +89,7 @@ static int load_entry(void *arg, const struct segment_entry *e)
 
 	lock_take(&dc->lock);
 	if (e->len == 0) {
-		struct disk_note note = { e->value, e->part >> 1, e->part & 1 };
+		struct disk_note note = disk_note_of(e);
 
 		(void)disk_notes_set(dc->notes, &e->key, &note, loading->slot,
 				     true);
@@ -152,7 +153,7 @@ static void remove_file(struct disk_cache *dc, uint64_t sequence)
  * Into the next slot: the first ones are newer, which the list of ages, made
  * afterwards, turns round.
  */
-static void load_segment(struct disk_cache *dc, uint64_t sequence)
+static int load_segment(struct disk_cache *dc, uint64_t sequence)
 {
 	struct loading loading = { dc, dc->n_slots };
 	struct segment *s = NULL;
@@ -162,16 +163,17 @@ static void load_segment(struct disk_cache *dc, uint64_t sequence)
 	if (sequence <= SEQUENCE_MAX)
 		r = segment_open(&s, dc->dir_fd, sequence, load_entry,
 				 &loading, &err);
-	/* What was told of a part of it points into an empty slot now. */
-	if (r < 0) {
+	/* What was told of a part of it points into no slot, or a wrong one. */
+	if (r == -EBADMSG)
 		remove_file(dc, sequence);
-		return;
-	}
+	if (r < 0)
+		return r;
 	lock_take(&dc->lock);
 	if (disk_slot_add(dc, s) != loading.slot)
 		abort();
 	dc->bytes += segment_bytes(s);
 	lock_drop(&dc->lock);
+	return 0;
 }
 
 /* They were added newest first. */
@@ -186,14 +188,23 @@ static void reverse_ages(struct disk_cache *dc)
 static int load_all(struct disk_cache *dc, struct err *err)
 {
 	cleanup_free uint64_t *sequences = NULL;
+	bool is_full = false;
+	uint64_t oldest = 0;
 	size_t n;
 	int r;
 
 	r = list_segments(dc, &sequences, &n, err);
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < n && !is_full; i++)
+		is_full = load_segment(dc, sequences[i]) == -ENOMEM ||
+			  dc->n_segments >= dc->segments_max;
+	/* The older ones find no room in the index, or too few descriptors. */
+	if (is_full && dc->n_slots)
+		oldest = segment_sequence(dc->slots[dc->n_slots - 1].segment);
 	for (size_t i = 0; i < n; i++)
-		load_segment(dc, sequences[i]);
+		if (sequences[i] < oldest)
+			remove_file(dc, sequences[i]);
 	dc->next_sequence = 1;
 	for (size_t i = 0; i < n && dc->next_sequence == 1; i++)
 		if (sequences[i] <= SEQUENCE_MAX)
@@ -223,6 +234,18 @@ static int cache_prepare(struct disk_cache *dc, struct err *err)
 	return r < 0 ? r : disk_writer_start(dc, err);
 }
 
+/* Each has a descriptor; half of them are for everything else. */
+static uint32_t segments_max(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 ||
+	    files.rlim_cur > 2 * (rlim_t)DISK_SEGMENTS_MAX)
+		return DISK_SEGMENTS_MAX;
+	return files.rlim_cur / 2 > DISK_SEGMENTS_SHARE ?
+		       (uint32_t)files.rlim_cur / 2 : DISK_SEGMENTS_SHARE;
+}
+
 int disk_cache_open(struct disk_cache **out,
 		    const struct disk_cache_options *opt, struct err *err)
 {
@@ -243,6 +266,7 @@ int disk_cache_open(struct disk_cache **out,
 	dc->others = opt->others;
 	dc->others_arg = opt->others_arg;
 	dc->unchecked_bytes = DISK_ROOM_CHECK_BYTES;
+	dc->segments_max = segments_max();
 	dc->segment_size = dc->size / DISK_SEGMENTS_SHARE;
 	if (dc->segment_size > SEGMENT_SIZE_MAX)
 		dc->segment_size = SEGMENT_SIZE_MAX;
@@ -294,7 +318,7 @@ static bool find_part(struct disk_cache *dc, const struct segment_key *key,
 	if (!disk_index_find(dc->index, key, part, true, &place) ||
 	    offset >= start + place.len)
 		return false;
-	if (!dc->slots[place.slot].segment) {
+	if (place.slot >= dc->n_slots || !dc->slots[place.slot].segment) {
 		disk_index_remove(dc->index, key, part, place.slot);
 		return false;
 	}
@@ -403,7 +427,7 @@ bool disk_cache_note(struct disk_cache *dc, const struct segment_key *key,
 	bool is_found;
 
 	lock_take(&dc->lock);
-	is_found = disk_notes_find(dc->notes, key, out);
+	is_found = disk_notes_find(dc->notes, key, true, out);
 	lock_drop(&dc->lock);
 	return is_found;
 }

@@ -13,6 +13,7 @@
 
 /* How much is written before the room for it is looked at again. */
 #define DISK_ROOM_CHECK_BYTES ((uint64_t)4 << 20)
+#define DISK_SEGMENTS_MAX 262144u	/* 16 TiB */
 #define DISK_SEGMENTS_SHARE 8	/* of the size, in a small cache */
 
 struct disk_slot {
@@ -47,7 +48,7 @@ struct disk_cache {
 	uint32_t n_slots, cap_slots;
 	uint32_t oldest, newest;
 	uint64_t bytes;		/* of all sealed segments */
-	uint32_t n_segments;
+	uint32_t n_segments, segments_max;
 
 	struct disk_job *head, *tail;
 	uint64_t queued_bytes, queued_max;
@@ -102,6 +103,8 @@ int disk_append_here(struct disk_cache *dc, struct segment_entry *entry,
 		     const void *data, struct err *err) MUST_CHECK;
 int disk_seal(struct disk_cache *dc, struct err *err) MUST_CHECK;
 
+/* False: only the open one is left. */
+bool disk_evict_oldest(struct disk_cache *dc);
 /* Evicts until n more bytes fit. */
 int disk_make_room(struct disk_cache *dc, uint64_t n, struct err *err)
 	MUST_CHECK;

@@ -43,7 +43,7 @@ static int evict_entry(void *arg, const struct segment_entry *e)
 {
 	struct eviction *ev = arg;
 	struct disk_cache *dc = ev->dc;
-	struct disk_note note;
+	struct disk_note note = disk_note_of(e);
 
 	lock_take(&dc->lock);
 	if (e->len == 0) {
@@ -81,8 +81,7 @@ static void carry(struct eviction *ev, struct segment *s)
 	}
 }
 
-/* False: only the open one is left. */
-static bool evict_oldest(struct disk_cache *dc)
+bool disk_evict_oldest(struct disk_cache *dc)
 {
 	struct eviction ev = { .dc = dc };
 	struct err err = ERR_INIT;
@@ -97,9 +96,12 @@ static bool evict_oldest(struct disk_cache *dc)
 	if (!s)
 		return false;
 
-	/* Where the summary is damaged, reads find the slot empty. */
-	if (segment_each(s, evict_entry, &ev, &err) < 0)
+	if (segment_each(s, evict_entry, &ev, &err) < 0) {
 		log_debug("cache", "evicted unread: error=\"%s\"", err.text);
+		lock_take(&dc->lock);
+		disk_index_drop_slot(dc->index, ev.slot);
+		lock_drop(&dc->lock);
+	}
 	carry(&ev, s);
 	free(ev.kept);
 	lock_take(&dc->lock);
@@ -135,14 +137,15 @@ int disk_make_room(struct disk_cache *dc, uint64_t n, struct err *err)
 	bool has_room = disk_has_room(dc);
 
 	for (;;) {
-		uint64_t bytes;
+		bool fits;
 
 		lock_take(&dc->lock);
-		bytes = dc->bytes;
+		fits = dc->bytes + n + dc->others_bytes <= dc->size &&
+		       dc->n_segments <= dc->segments_max;
 		lock_drop(&dc->lock);
-		if (has_room && bytes + n + dc->others_bytes <= dc->size)
+		if (has_room && fits)
 			break;
-		if (!evict_oldest(dc))
+		if (!disk_evict_oldest(dc))
 			return err_set(err, ERR_SYSTEM, ENOSPC,
 				       has_room ? "no room below cache.size beside the trees of open versions: %s" :
 						  "no room on the file system beside what must stay free: %s",

@@ -240,6 +240,27 @@ void disk_index_remove(struct disk_index *ix, const struct segment_key *key,
 	ix->count--;
 }
 
+void disk_index_drop_slot(struct disk_index *ix, uint32_t slot)
+{
+	for (uint32_t i = 0; i < ix->n_chains; i++) {
+		uint32_t *link = &ix->chains[i];
+
+		while (*link) {
+			uint32_t number = *link;
+			struct entry *e = entry_at(ix, number);
+
+			if (e->slot != slot) {
+				link = &e->next;
+				continue;
+			}
+			*link = e->next;
+			e->next = ix->free;
+			ix->free = number;
+			ix->count--;
+		}
+	}
+}
+
 bool disk_index_unmark(struct disk_index *ix, const struct segment_key *key,
 		       uint32_t part, uint32_t slot)
 {

@@ -38,6 +38,9 @@ bool disk_index_set(struct disk_index *ix, const struct segment_key *key,
 void disk_index_remove(struct disk_index *ix, const struct segment_key *key,
 		       uint32_t part, uint32_t slot);
 
+/* All that are in that slot; costs a pass over all records. */
+void disk_index_drop_slot(struct disk_index *ix, uint32_t slot);
+
 /*
  * True when the record is in that slot and was used since it was set or
  * unmarked; it counts as unused from now on.

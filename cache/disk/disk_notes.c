@@ -70,13 +70,14 @@ static void note_tell(const struct note *note, struct disk_note *out)
 }
 
 bool disk_notes_find(struct disk_notes *notes, const struct segment_key *key,
-		     struct disk_note *out)
+		     bool mark, struct disk_note *out)
 {
 	struct note *note = *link_to(notes, key);
 
 	if (!note)
 		return false;
-	note->is_marked = true;
+	if (mark)
+		note->is_marked = true;
 	note_tell(note, out);
 	return true;
 }
@@ -108,14 +109,17 @@ bool disk_notes_set(struct disk_notes *notes, const struct segment_key *key,
 }
 
 bool disk_notes_unmark(struct disk_notes *notes, const struct segment_key *key,
-		       uint32_t slot, struct disk_note *out)
+		       uint32_t slot, const struct disk_note *value)
 {
 	struct note **link = link_to(notes, key);
 	struct note *note = *link;
+	struct disk_note now;
 
 	if (!note || note->slot != slot)
 		return false;
-	note_tell(note, out);
+	note_tell(note, &now);
+	if (!disk_note_equal(&now, value))
+		return false;
 	if (!note->is_marked) {
 		forget(notes, link);
 		return false;

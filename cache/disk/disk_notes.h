@@ -27,17 +27,31 @@ int disk_notes_new(struct disk_notes **out, struct memory_budget *budget,
 		   struct err *err) MUST_CHECK;
 void disk_notes_free(struct disk_notes *notes);
 
-/* False: there is none.  It counts as used, see disk_notes_unmark(). */
+static inline bool disk_note_equal(const struct disk_note *a,
+				   const struct disk_note *b)
+{
+	return a->fingerprint == b->fingerprint && a->salt == b->salt &&
+	       a->is_verified == b->is_verified;
+}
+
+/* As an entry of a summary says it. */
+static inline struct disk_note disk_note_of(const struct segment_entry *e)
+{
+	return (struct disk_note){ e->value, e->part >> 1, e->part & 1 };
+}
+
+/* False: there is none.  mark: it is in use, see disk_notes_unmark(). */
 bool disk_notes_find(struct disk_notes *notes, const struct segment_key *key,
-		     struct disk_note *out);
+		     bool mark, struct disk_note *out);
 /* False: there is one already (is_new), or no memory. */
 bool disk_notes_set(struct disk_notes *notes, const struct segment_key *key,
 		    const struct disk_note *note, uint32_t slot, bool is_new);
 /*
- * The note of a segment that goes: true when it is in that slot and was used
- * since, then it is unused from now on; else it is forgotten if it was there.
+ * The note of a segment that goes: true when it is the one that holds, in that
+ * slot, and was used since: then it is unused from now on; else it is forgotten
+ * if it was the one that holds.
  */
 bool disk_notes_unmark(struct disk_notes *notes, const struct segment_key *key,
-		       uint32_t slot, struct disk_note *out);
+		       uint32_t slot, const struct disk_note *value);
 
 #endif

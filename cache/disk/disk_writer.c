@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
 
@@ -57,6 +58,33 @@ static void all_is_well(struct disk_cache *dc)
 		log_info(LOG, "caching on the disk goes on: dir=%s", dc->dir);
 }
 
+/*
+ * The next process would take for valid what is not, and the disk does not
+ * take the note of it: it shall find nothing.  This one reads on.
+ */
+static void hide_all(struct disk_cache *dc)
+{
+	char name[SEGMENT_NAME];
+
+	for (uint32_t slot = 0;; slot++) {
+		struct segment *s = NULL;
+		bool is_over;
+
+		lock_take(&dc->lock);
+		is_over = slot >= dc->n_slots;
+		if (!is_over && dc->slots[slot].segment)
+			s = segment_get(dc->slots[slot].segment);
+		lock_drop(&dc->lock);
+		if (is_over)
+			break;
+		if (!s)
+			continue;
+		segment_name(name, segment_sequence(s));
+		(void)unlinkat(dc->dir_fd, name, 0);
+		segment_put(s);
+	}
+}
+
 static void job_write(struct disk_cache *dc, struct disk_job *job)
 {
 	struct err err = ERR_INIT;
@@ -67,6 +95,8 @@ static void job_write(struct disk_cache *dc, struct disk_job *job)
 	/* That nothing is valid must be known to the next process too. */
 	if (r == 0 && !job->data && !job->note.fingerprint)
 		r = disk_seal(dc, &err);
+	if (r < 0 && !job->data && !job->note.fingerprint)
+		hide_all(dc);
 	if (r < 0)
 		pause_writing(dc, &err);
 	else
@@ -111,15 +141,16 @@ static void *writer_run(void *arg)
 		is_paused = clock_ms() < dc->paused_until_ms;
 		dc->dropped += is_paused;
 		lock_drop(&dc->lock);
-		if (!is_paused)
+		/* A note is tried in any case: see job_write(). */
+		if (!is_paused || !job->data)
 			job_write(dc, job);
 		lock_take(&dc->lock);
 		dc->queued_bytes -= job->len;
 		dc->progress_ms = clock_ms();
-		dc->is_writing = false;
 		lock_drop(&dc->lock);
 		job_end(job);
 		lock_take(&dc->lock);
+		dc->is_writing = false;	/* who flushes waits for the release too */
 	}
 	lock_drop(&dc->lock);
 	seal_or_leave(dc);

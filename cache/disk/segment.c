@@ -309,6 +309,10 @@ int segment_seal(struct segment *s, struct err *err)
 	put_le64(footer + SEGMENT_FOOTER - 8,
 		 digest_xxh3(s->summary.data, s->summary.len));
 	r = buf_add(&s->summary, footer + SEGMENT_FOOTER - 8, 8, err);
+	/* What a failed append left; the footer is looked for at the end. */
+	if (r == 0 && ftruncate(s->fd, (off_t)s->end) < 0)
+		r = err_errno(err, errno, "cut segment %016llx",
+			      (unsigned long long)s->sequence);
 	if (r == 0) {
 		r = io_pwrite_full(s->fd, s->summary.data, s->summary.len,
 				   s->end);

@@ -6,8 +6,10 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "backends/base/lock.h"
@@ -410,6 +412,47 @@ Test(disk_cache, that_nothing_is_valid_survives_a_kill)
 	cr_assert(disk_cache_note(other, &key, &seen));
 	cr_expect_eq(seen.fingerprint, 0);
 	disk_cache_free(other);
+}
+
+Test(disk_cache, of_two_notes_of_a_segment_the_newer_is_carried_over)
+{
+	struct segment_key key = key_of(5000);
+	struct disk_note note = { 77, 5, false }, seen;
+
+	disk_cache_set_note(dc, &key, &note);
+	note.is_verified = true;
+	disk_cache_set_note(dc, &key, &note);
+	for (uint64_t i = 0; i < 100; i++) {
+		put(i, 0, DISK_CACHE_EXTENT);
+		cr_assert(disk_cache_note(dc, &key, &seen), "%llu",
+			  (unsigned long long)i);
+	}
+	reopen();
+	cr_assert(disk_cache_note(dc, &key, &seen));
+	cr_expect(seen.fingerprint == 77 && seen.is_verified);
+}
+
+Test(disk_cache, a_disk_that_takes_no_note_is_empty_for_the_next_process)
+{
+	struct segment_key key = key_of(9);
+	struct disk_note note = { 77, 5, true }, seen;
+	struct rlimit none = { 0, RLIM_INFINITY }, all;
+
+	disk_cache_set_note(dc, &key, &note);
+	put(1, 0, 1000);
+	reopen();
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &all), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	note.fingerprint = 0;
+	disk_cache_set_note(dc, &key, &note);
+	disk_cache_flush(dc);
+	cr_expect(stats().is_paused);
+	cr_expect_eq(held(1, 0), 1000, "this one reads on");
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
+	reopen();
+	cr_expect_not(disk_cache_note(dc, &key, &seen));
+	cr_expect_eq(held(1, 0), 0);
 }
 
 Test(disk_cache, a_note_in_use_is_carried_over)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include "backends/base/lock.h"
 
 #define PAGE ((size_t)4096)
 #define CHUNK_HEADER 8
@@ -26,12 +27,50 @@ size_t extent_memory_cost(size_t len, bool mapped)
 	return round_up(len + CHUNK_HEADER, CHUNK_ALIGN);
 }
 
+/*
+ * Whole extents that were freed last, with their pages: getting new ones,
+ * cleared, costs as much as reading them from a disk.
+ */
+static struct {
+	struct lock lock;
+	void *extents[EXTENT_MEMORY_SPARE];
+	unsigned n;
+} spare = { .lock = LOCK_INIT };
+
+static void *spare_take(void)
+{
+	void *p = NULL;
+
+	lock_take(&spare.lock);
+	if (spare.n)
+		p = spare.extents[--spare.n];
+	lock_drop(&spare.lock);
+	return p;
+}
+
+static bool spare_keep(void *p)
+{
+	bool has_room;
+
+	lock_take(&spare.lock);
+	has_room = spare.n < EXTENT_MEMORY_SPARE;
+	if (has_room)
+		spare.extents[spare.n++] = p;
+	lock_drop(&spare.lock);
+	return has_room;
+}
+
 void *extent_memory_alloc(size_t len)
 {
 	void *p;
 
 	if (!extent_memory_is_mapped(len))
 		return malloc(len);
+	if (len == EXTENT_MEMORY_EXTENT) {
+		p = spare_take();
+		if (p)
+			return p;
+	}
 	p = mmap(NULL, round_up(len, PAGE), PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	return p == MAP_FAILED ? NULL : p;
@@ -40,6 +79,8 @@ void *extent_memory_alloc(size_t len)
 void extent_memory_free(void *data, size_t len, bool mapped)
 {
 	if (!data)
+		return;
+	if (mapped && len == EXTENT_MEMORY_EXTENT && spare_keep(data))
 		return;
 	if (mapped) {
 		int r = munmap(data, round_up(len, PAGE));

@@ -14,6 +14,13 @@
 /* From this size on a buffer is a mapping: a quarter is lost at most. */
 #define EXTENT_MEMORY_MAPPED ((size_t)16 << 10)
 
+/*
+ * Buffers of this length are kept when they are freed, EXTENT_MEMORY_SPARE of
+ * them at most; they are in nobody's budget.
+ */
+#define EXTENT_MEMORY_EXTENT ((size_t)1 << 20)
+#define EXTENT_MEMORY_SPARE 8u
+
 static inline bool extent_memory_is_mapped(size_t len)
 {
 	return len >= EXTENT_MEMORY_MAPPED;

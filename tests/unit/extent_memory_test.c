@@ -23,21 +23,35 @@ static size_t rss_anon(void)
 	return (size_t)kib << 10;
 }
 
+/* EXTENT_MEMORY_SPARE of them are kept for the next ones. */
 Test(extent_memory, pieces_of_a_mapped_buffer_are_freed_one_by_one)
 {
-	uint8_t *data = extent_memory_alloc(8 * MIB);
+	size_t n = 2 * (EXTENT_MEMORY_SPARE + 4);
+	uint8_t *data = extent_memory_alloc(n * MIB);
 	size_t before;
 
 	cr_assert_not_null(data);
-	memset(data, 1, 8 * MIB);
+	memset(data, 1, n * MIB);
 	before = rss_anon();
-	for (size_t i = 0; i < 8; i += 2)
+	for (size_t i = 0; i < n; i += 2)
 		extent_memory_free(data + i * MIB, MIB, true);
 	cr_assert_leq(rss_anon(), before - 3 * MIB, "it is the system's again");
-	for (size_t i = 1; i < 8; i += 2) {
+	cr_assert_geq(rss_anon(), before - 5 * MIB, "but for the spare ones");
+	for (size_t i = 1; i < n; i += 2) {
 		cr_assert_eq(data[i * MIB], 1, "the neighbours stay");
 		extent_memory_free(data + i * MIB, MIB, true);
 	}
+}
+
+Test(extent_memory, a_freed_extent_is_the_next_one)
+{
+	uint8_t *first = extent_memory_alloc(MIB), *other;
+
+	extent_memory_free(first, MIB, true);
+	other = extent_memory_alloc(MIB);
+	cr_assert_eq(other, first);
+	memset(other, 1, MIB);
+	extent_memory_free(other, MIB, true);
 }
 
 Test(extent_memory, a_cost_is_never_less_than_the_bytes)

@@ -141,14 +141,6 @@ static int list_segments(struct disk_cache *dc, uint64_t **out, size_t *n,
 	return entry ? err_nomem(err) : 0;
 }
 
-static void remove_file(struct disk_cache *dc, uint64_t sequence)
-{
-	char name[SEGMENT_NAME];
-
-	segment_name(name, sequence);
-	(void)unlinkat(dc->dir_fd, name, 0);
-}
-
 /*
  * Into the next slot: the first ones are newer, which the list of ages, made
  * afterwards, turns round.
@@ -165,7 +157,7 @@ static int load_segment(struct disk_cache *dc, uint64_t sequence)
 				 &loading, &err);
 	/* What was told of a part of it points into no slot, or a wrong one. */
 	if (r == -EBADMSG)
-		remove_file(dc, sequence);
+		segment_unlink(dc->dir_fd, sequence);
 	if (r < 0)
 		return r;
 	lock_take(&dc->lock);
@@ -204,7 +196,7 @@ static int load_all(struct disk_cache *dc, struct err *err)
 		oldest = segment_sequence(dc->slots[dc->n_slots - 1].segment);
 	for (size_t i = 0; i < n; i++)
 		if (sequences[i] < oldest)
-			remove_file(dc, sequences[i]);
+			segment_unlink(dc->dir_fd, sequences[i]);
 	dc->next_sequence = 1;
 	for (size_t i = 0; i < n && dc->next_sequence == 1; i++)
 		if (sequences[i] <= SEQUENCE_MAX)

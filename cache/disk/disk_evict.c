@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 #include "backends/base/log.h"
 
 struct eviction {
@@ -85,7 +84,6 @@ bool disk_evict_oldest(struct disk_cache *dc)
 {
 	struct eviction ev = { .dc = dc };
 	struct err err = ERR_INIT;
-	char name[SEGMENT_NAME];
 	struct segment *s;
 
 	lock_take(&dc->lock);
@@ -108,8 +106,7 @@ bool disk_evict_oldest(struct disk_cache *dc)
 	s = disk_slot_take_oldest(dc, &ev.slot);
 	dc->bytes -= segment_bytes(s);
 	lock_drop(&dc->lock);
-	segment_name(name, segment_sequence(s));
-	(void)unlinkat(dc->dir_fd, name, 0);
+	segment_unlink(dc->dir_fd, segment_sequence(s));
 	segment_put(s);
 	dc->unchecked_bytes = DISK_ROOM_CHECK_BYTES;
 	return true;

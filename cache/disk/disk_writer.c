@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
 
@@ -64,8 +63,6 @@ static void all_is_well(struct disk_cache *dc)
  */
 static void hide_all(struct disk_cache *dc)
 {
-	char name[SEGMENT_NAME];
-
 	for (uint32_t slot = 0;; slot++) {
 		struct segment *s = NULL;
 		bool is_over;
@@ -79,8 +76,7 @@ static void hide_all(struct disk_cache *dc)
 			break;
 		if (!s)
 			continue;
-		segment_name(name, segment_sequence(s));
-		(void)unlinkat(dc->dir_fd, name, 0);
+		segment_unlink(dc->dir_fd, segment_sequence(s));
 		segment_put(s);
 	}
 }

@@ -103,6 +103,14 @@ static int segment_new(struct segment **out, int dir_fd, uint64_t sequence,
 	return 0;
 }
 
+void segment_unlink(int dir_fd, uint64_t sequence)
+{
+	char name[SEGMENT_NAME];
+
+	segment_name(name, sequence);
+	(void)unlinkat(dir_fd, name, 0);
+}
+
 int segment_create(struct segment **out, int dir_fd, uint64_t sequence,
 		   struct err *err)
 {

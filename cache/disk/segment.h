@@ -56,6 +56,9 @@ bool segment_name_parse(const char *name, uint64_t *sequence);
 int segment_create(struct segment **out, int dir_fd, uint64_t sequence,
 		   struct err *err) MUST_CHECK;
 
+/* Whoever has it open reads on.  Nothing is told when it is not there. */
+void segment_unlink(int dir_fd, uint64_t sequence);
+
 /* Of each entry of a summary, the newest first; r < 0 ends the reading. */
 typedef int (*segment_entry_fn)(void *arg, const struct segment_entry *entry);
 /*

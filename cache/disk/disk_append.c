@@ -112,8 +112,8 @@ static int note_entry(struct disk_cache *dc, const struct segment_entry *e,
 	return 0;
 }
 
-static int append(struct disk_cache *dc, struct segment_entry *entry,
-		  const void *data, bool may_evict, struct err *err)
+int disk_append_here(struct disk_cache *dc, struct segment_entry *entry,
+		     const void *data, bool may_evict, struct err *err)
 {
 	int r;
 
@@ -122,12 +122,6 @@ static int append(struct disk_cache *dc, struct segment_entry *entry,
 		return err_set(err, ERR_SYSTEM, ENOSPC, "the segment is full");
 	r = segment_append(dc->open, entry, data, err);
 	return r < 0 ? r : note_entry(dc, entry, may_evict, err);
-}
-
-int disk_append_here(struct disk_cache *dc, struct segment_entry *entry,
-		     const void *data, struct err *err)
-{
-	return append(dc, entry, data, false, err);
 }
 
 int disk_append(struct disk_cache *dc, const struct segment_key *key,
@@ -141,8 +135,7 @@ int disk_append(struct disk_cache *dc, const struct segment_key *key,
 		e.part = disk_part(offset);
 		e.len = len;
 	} else {
-		e.part = note->salt << 1 | note->is_verified;
-		e.value = note->fingerprint;
+		disk_note_tell(note, &e);
 	}
 	/* What eviction carries over goes here too, half of it at most. */
 	for (int tries = 0; tries < 3; tries++) {
@@ -157,7 +150,7 @@ int disk_append(struct disk_cache *dc, const struct segment_key *key,
 			r = disk_make_room(dc, cost(len), err);
 		if (r < 0)
 			return r;
-		r = append(dc, &e, data, true, err);
+		r = disk_append_here(dc, &e, data, true, err);
 		if (r != -ENOSPC || segment_bytes(dc->open) + cost(len) <=
 					    dc->segment_size)
 			return r;

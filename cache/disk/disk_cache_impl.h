@@ -98,9 +98,13 @@ void disk_writer_stop(struct disk_cache *dc);
 int disk_append(struct disk_cache *dc, const struct segment_key *key,
 		uint64_t offset, const void *data, uint32_t len,
 		const struct disk_note *note, struct err *err) MUST_CHECK;
-/* The same where the open segment has the room; -ENOSPC: it has not. */
+/*
+ * The same where the open segment has the room; -ENOSPC: it has not.
+ * may_evict: older records go where the index is full.
+ */
 int disk_append_here(struct disk_cache *dc, struct segment_entry *entry,
-		     const void *data, struct err *err) MUST_CHECK;
+		     const void *data, bool may_evict,
+		     struct err *err) MUST_CHECK;
 int disk_seal(struct disk_cache *dc, struct err *err) MUST_CHECK;
 
 /* False: only the open one is left. */

@@ -68,7 +68,7 @@ static void carry(struct eviction *ev, struct segment *s)
 		int r = e->len ? segment_read(s, e, dc->scratch) : 0;
 
 		if (r == 0)
-			r = disk_append_here(dc, e, dc->scratch, &ignored);
+			r = disk_append_here(dc, e, dc->scratch, false, &ignored);
 		if (r == 0)
 			continue;
 		lock_take(&dc->lock);

@@ -34,7 +34,14 @@ static inline bool disk_note_equal(const struct disk_note *a,
 	       a->is_verified == b->is_verified;
 }
 
-/* As an entry of a summary says it. */
+/* As an entry of a summary says it, and back. */
+static inline void disk_note_tell(const struct disk_note *note,
+				  struct segment_entry *e)
+{
+	e->value = note->fingerprint;
+	e->part = note->salt << 1 | note->is_verified;
+}
+
 static inline struct disk_note disk_note_of(const struct segment_entry *e)
 {
 	return (struct disk_note){ e->value, e->part >> 1, e->part & 1 };

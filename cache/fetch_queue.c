@@ -193,22 +193,6 @@ static struct fetch *take_next(struct fetcher *f) REQUIRES(&f->lock)
 	return fetch;
 }
 
-static void send_to_disk(struct fetch *fetch)
-{
-	struct err err = ERR_INIT;
-
-	fetch->data = extent_memory_alloc(fetch->len);
-	if (!fetch->data) {
-		err_nomem(&err);
-		fetch_arrived(fetch, -ENOMEM, NULL, &err);
-		return;
-	}
-	/* The queue takes all that may be in flight. */
-	if (pool_submit(fetch->fetcher->readers, fetch_read_disk, fetch,
-			&err) < 0)
-		fetch_read_disk(fetch);
-}
-
 static void send(struct fetch *fetch, bool has_if_match)
 {
 	const struct blob_state *st = fetch->state;
@@ -229,6 +213,13 @@ static void send(struct fetch *fetch, bool has_if_match)
 		fetch_arrived(fetch, -ENOMEM, NULL, &err);
 		return;
 	}
+	if (fetch->is_from_disk) {
+		/* The queue takes all that may be in flight. */
+		if (pool_submit(fetch->fetcher->readers, fetch_read_disk,
+				fetch, &err) < 0)
+			fetch_read_disk(fetch);
+		return;
+	}
 	get.dst = fetch->data;
 	backend_get(st->source->backend, &get, fetch_arrived, fetch);
 }
@@ -241,18 +232,14 @@ void fetch_pump(struct fetcher *f)
 	while ((fetch = take_next(f))) {
 		const char *validator = fetch->state->validator;
 
-		if (fetch->is_from_disk) {
-			lock_drop(&f->lock);
-			send_to_disk(fetch);
-			lock_take(&f->lock);
-			continue;
-		}
 		/* A store that gives none is believed by the size alone. */
-		if (validator && !*validator)
+		if (fetch->is_from_disk || (validator && !*validator))
 			validator = NULL;
 		if (validator)
 			fetch->if_match = strdup(validator);
-		fetch->generation = fetch->state->generation;
+		/* A record is of the generation that it was found for. */
+		if (!fetch->is_from_disk)
+			fetch->generation = fetch->state->generation;
 		lock_drop(&f->lock);
 		send(fetch, validator != NULL);
 		lock_take(&f->lock);

@@ -223,6 +223,16 @@ def open_dev_fuse(top):
     subprocess.run(['mount', '--bind', dev + '/fuse', '/dev/fuse'], check=True)
 
 
+@contextlib.contextmanager
+def bound(what, where):
+    """A file or folder in the place of another.  Only in a namespace of one's own."""
+    subprocess.run(['mount', '--bind', what, where], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(['umount', '-l', where], check=True)
+
+
 def allow_other(top):
     """Lets ordinary users mount for others.  Only in a namespace of one's own."""
     if os.geteuid() != 0:

@@ -103,6 +103,11 @@ class Store:
         if os.path.exists(self.gate):
             os.unlink(self.gate)
 
+    def bucket(self):
+        """As write_config() wants it."""
+        return {'dataset_path': self.uri, 'mode': 'read-only', 'region': 'us-east-1',
+                'default_credential': self.credential()}
+
     def credential(self):
         return {'access_key_id': 'id', 'access_key': 'key', 'region': 'us-east-1',
                 'override_url': f'http://127.0.0.1:{self.port}', 'addressing_style': 'path'}

@@ -41,18 +41,8 @@ def helper(w, *args, options='', source='none', point=None):
 
 
 @contextlib.contextmanager
-def bound(what, where):
-    """In the namespace of this test only."""
-    subprocess.run(['mount', '--bind', what, where], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(['umount', '-l', where], check=True)
-
-
-@contextlib.contextmanager
 def helper_in_sbin(w):
-    with bound(os.path.dirname(helper_path(w)), os.path.realpath('/sbin')):
+    with harness.bound(os.path.dirname(helper_path(w)), os.path.realpath('/sbin')):
         yield
 
 
@@ -162,7 +152,7 @@ def boot_mount_finds_the_helper(w):
     if w.uid and w.uid not in [u.pw_uid for u in pwd.getpwall()]:
         with open(names, 'a') as f:
             f.write(f'datasetfs-test:x:{w.uid}:{w.uid}::/:/bin/sh\n')
-    with helper_in_sbin(w), bound(table, '/etc/fstab'), bound(names, '/etc/passwd'):
+    with helper_in_sbin(w), harness.bound(table, '/etc/fstab'), harness.bound(names, '/etc/passwd'):
         p = spawn(w, 'mount', w.point, uid=w.uid)
         assert p.returncode == 0, p
         pid = check_serves(w)

@@ -52,15 +52,6 @@ def expect(finding, result, text='', fix=''):
 
 
 @contextlib.contextmanager
-def bound(what, where):
-    subprocess.run(['mount', '--bind', what, where], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(['umount', '-l', where], check=True)
-
-
-@contextlib.contextmanager
 def files_of_etc(w, **files):
     """/etc with other files, for this test only; None: without that one."""
     copy = w.top + '/etc'
@@ -77,7 +68,7 @@ def files_of_etc(w, **files):
         if text is not None:
             with open(path, 'w') as f:
                 f.write(text)
-    with bound(copy, '/etc'):
+    with harness.bound(copy, '/etc'):
         yield
 
 
@@ -163,7 +154,7 @@ def sick_memory(w):
         for name in ('memory.max', 'memory/memory.limit_in_bytes'):
             with open(f'{top}/{name}', 'w') as f:
                 f.write(f'{n}\n')
-        return bound(top, '/sys/fs/cgroup')
+        return harness.bound(top, '/sys/fs/cgroup')
 
     with limit(100 << 20):
         code, found = doctor(w)
@@ -196,7 +187,7 @@ def sick_the_device_and_the_privilege(w):
         assert code == 8
         expect(found['privilege'], 'failed', 'CAP_SYS_ADMIN', '--cap-add')
         return
-    with bound(plain, '/dev/fuse'):
+    with harness.bound(plain, '/dev/fuse'):
         code, found = doctor(w)
         assert code == 8
         expect(found['FUSE device'], 'failed', '/dev/fuse', 'chmod 666')

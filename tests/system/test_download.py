@@ -300,9 +300,7 @@ def slow_bucket(w):
             b.publish(ds, tags={'latest': 1})
             subprocess.run(['chmod', '-R', 'a+rX', folder], check=True)
         config = harness.write_config(
-            w.top + '/slow.yaml',
-            {'slow': {'dataset_path': store.uri, 'mode': 'read-only', 'region': 'us-east-1',
-                      'default_credential': store.credential()}},
+            w.top + '/slow.yaml', {'slow': store.bucket()},
             default='slow', cache_dir=w.cache, extra={'buckets': {'slow': {'catalog': 'file://' + folder}}})
         yield store, config, dict(files, foreign=b'foreign\n')
 

@@ -42,9 +42,7 @@ def waiting_mount(w, options=None):
             b.publish(ds, tags={'latest': 2})
             subprocess.run(['chmod', '-R', 'a+rX', folder], check=True)
         config = harness.write_config(
-            w.top + '/slow.yaml',
-            {'slow': {'dataset_path': store.uri, 'mode': 'read-only', 'region': 'us-east-1',
-                      'default_credential': store.credential()}},
+            w.top + '/slow.yaml', {'slow': store.bucket()},
             cache_dir=w.cache,
             extra={'buckets': {'slow': {'catalog': 'file://' + folder}}})
         with Served(config, w.point, w.log, uid=w.uid, options=options) as m:
@@ -172,8 +170,7 @@ def slow_a_catalog_that_does_not_come_delays_its_bucket_only(w):
         store.close_gate()
         config = harness.write_config(
             w.top + '/away.yaml',
-            {'away': {'dataset_path': store.uri, 'mode': 'read-only', 'region': 'us-east-1',
-                      'default_credential': store.credential()},
+            {'away': store.bucket(),
              'production': {'dataset_path': w.bucket.uri, 'mode': 'read-only'}},
             cache_dir=w.cache)
         with Served(config, w.point, w.log, uid=w.uid):

@@ -234,9 +234,7 @@ def waiting_prefetch(w):
             b.publish(ds, tags={'latest': 1})
             subprocess.run(['chmod', '-R', 'a+rX', folder], check=True)
         config = harness.write_config(
-            w.top + '/slow.yaml',
-            {'slow': {'dataset_path': store.uri, 'mode': 'read-only', 'region': 'us-east-1',
-                      'default_credential': store.credential()}},
+            w.top + '/slow.yaml', {'slow': store.bucket()},
             cache_dir=w.cache, extra={'buckets': {'slow': {'catalog': 'file://' + folder}}})
         with Served(config, w.point, w.log, uid=w.uid) as m:
             p, doc = prefetch(w, '--check', 'slow/slow')

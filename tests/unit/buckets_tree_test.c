@@ -61,9 +61,6 @@ static void registry_close(void)
 
 static void setup(void)
 {
-	struct settings_report report = SETTINGS_REPORT_INIT;
-	struct err err = ERR_INIT;
-	cleanup_buf struct buf text = BUF_INIT;
 	char uri[128];
 
 	clock_fake(later, NULL);
@@ -75,14 +72,7 @@ static void setup(void)
 		       place.dir);
 	place_write_version(&place, PLACE_ID, 1, uri);
 	manifest_is("[]");
-	buf_printf(&text, "buckets:\n"
-		   "  b: {dataset_path: \"file://%s/bucket\"}\n"
-		   "datasetfs: {cache: {dir: \"%s\"}}\n",
-		   place.dir, place.cache);
-	cr_assert_eq(settings_parse(&settings, "test.yaml", text.data,
-				    text.len, &report, &err), 0, "%s",
-		     err.text);
-	settings_report_release(&report);
+	settings = place_settings(&place);
 	registry_open();
 }
 

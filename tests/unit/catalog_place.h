@@ -15,6 +15,7 @@
 #include "backends/backend_sync.h"
 #include "backends/base/clock.h"
 #include "backends/base/io.h"
+#include "fs/config/settings.h"
 #include "fs/dataset/catalog_store.h"
 
 #define PLACE_ID "Yb3kq0HnSHuGuLxg2ZfPzA"
@@ -170,6 +171,25 @@ static inline struct catalog *place_load(struct catalog_store *store)
 	cr_assert_eq(catalog_store_load(store, &c, place_deadline(), &err), 0,
 		     "%s", err.text);
 	return c;
+}
+
+/* A configuration of which the place is bucket b, and the cache directory. */
+static inline struct settings *place_settings(const struct place *p)
+{
+	struct settings_report report = SETTINGS_REPORT_INIT;
+	cleanup_buf struct buf text = BUF_INIT;
+	struct settings *settings = NULL;
+	struct err err = ERR_INIT;
+
+	buf_printf(&text, "buckets:\n"
+		   "  b: {dataset_path: \"file://%s/bucket\"}\n"
+		   "datasetfs: {cache: {dir: \"%s\"}}\n",
+		   p->dir, p->cache);
+	cr_assert_eq(settings_parse(&settings, "test.yaml", text.data,
+				    text.len, &report, &err), 0, "%s",
+		     err.text);
+	settings_report_release(&report);
+	return settings;
 }
 
 #endif

@@ -59,21 +59,12 @@ static void version_is_written(void)
 static void registry_open(void)
 {
 	static const struct buckets_options opt = { .sync_only = true };
-	struct settings_report report = SETTINGS_REPORT_INIT;
-	cleanup_buf struct buf text = BUF_INIT;
 	const struct dataset *ds;
 	const struct version *v;
 	struct err err = ERR_INIT;
 
 	version_is_written();
-	buf_printf(&text, "buckets:\n"
-		   "  b: {dataset_path: \"file://%s/bucket\"}\n"
-		   "datasetfs: {cache: {dir: \"%s\"}}\n",
-		   place.dir, place.cache);
-	cr_assert_eq(settings_parse(&settings, "test.yaml", text.data,
-				    text.len, &report, &err), 0, "%s",
-		     err.text);
-	settings_report_release(&report);
+	settings = place_settings(&place);
 	cr_assert_eq(buckets_new(&bs, settings, &opt, &err), 0, "%s",
 		     err.text);
 	bucket = buckets_find(bs, "b");

@@ -27,8 +27,7 @@ struct job {
 	struct cli *cli;
 	const char *ref, *dir;
 	bool is_resumed;
-	regex_t regex;
-	bool has_regex;
+	struct path_regex regex;
 
 	struct resolved resolved;
 	struct tree *tree;
@@ -78,11 +77,8 @@ static int parse_options(struct cli *cli, struct job *job, int argc,
 	while ((c = cli_getopt(cli, argc, argv, "x:r", longs)) != -1) {
 		switch (c) {
 		case 'x':
-			if (job->has_regex)
-				return cli_usage(cli, "one regex is enough");
-			if (path_regex_compile(&job->regex, cli, optarg))
+			if (path_regex_take(&job->regex, cli, optarg))
 				return EXIT_USAGE;
-			job->has_regex = true;
 			break;
 		case 'r':
 			job->is_resumed = true;
@@ -136,7 +132,7 @@ static int plan(struct job *job, struct err *err)
 		.dirfd = job->dirfd,
 		.memory = job->cli->settings->memory,
 		.is_resumed = job->is_resumed,
-		.is_wanted = job->has_regex ? is_wanted : NULL,
+		.is_wanted = is_wanted,
 		.arg = job,
 	};
 	int r;
@@ -369,8 +365,7 @@ int cmd_dataset_download(struct cli *cli, int argc, char **argv)
 	resolved_release(&job.resolved);
 	if (job.dirfd >= 0)
 		close(job.dirfd);
-	if (job.has_regex)
-		regfree(&job.regex);
+	path_regex_release(&job.regex);
 	json_decref(job.failed);
 	return code;
 }

@@ -17,8 +17,7 @@ enum format { FORMAT_TEXT, FORMAT_TREE, FORMAT_JSON };
 struct inspection {
 	struct tree *tree;
 	enum format format;
-	regex_t regex;
-	bool has_regex;
+	struct path_regex regex;
 	uint64_t count;		/* files still to be shown */
 	bool is_cut;
 	bool is_first;
@@ -101,8 +100,7 @@ static int walk_child(struct inspection *in, const struct tree_entry *e,
 			buf_str(&in->indent, is_last ? "    " : "│   ");
 		}
 		r = walk(in, e->index, err);
-	} else if (!in->has_regex ||
-		   path_regex_matches(&in->regex, in->path.data)) {
+	} else if (path_regex_matches(&in->regex, in->path.data)) {
 		if (in->count == 0) {
 			in->is_cut = true;
 			r = 1;
@@ -167,11 +165,8 @@ static int parse_options(struct cli *cli, struct inspection *in, int argc,
 				return cli_usage(cli, "format \"%s\" is none of text, tree, json", optarg);
 			break;
 		case 'x':
-			if (in->has_regex)
-				return cli_usage(cli, "one regex is enough");
-			if (path_regex_compile(&in->regex, cli, optarg))
+			if (path_regex_take(&in->regex, cli, optarg))
 				return EXIT_USAGE;
-			in->has_regex = true;
 			break;
 		case 'n':
 			in->count = strtoull(optarg, &end, 10);
@@ -237,8 +232,7 @@ int cmd_dataset_inspect(struct cli *cli, int argc, char **argv)
 	if (r < 0)
 		code = cli_fail(&err);
 out:
-	if (in.has_regex)
-		regfree(&in.regex);
+	path_regex_release(&in.regex);
 	buf_release(&in.path);
 	buf_release(&in.indent);
 	return code;

@@ -25,12 +25,15 @@ static unsigned regex_nesting(const char *text)
 	return deepest;
 }
 
-int path_regex_compile(regex_t *out, const struct cli *cli, const char *text)
+int path_regex_take(struct path_regex *regex, const struct cli *cli,
+		    const char *text)
 {
 	cleanup_buf struct buf anchored = BUF_INIT;
 	char why[256];
 	int r;
 
+	if (regex->is_given)
+		return cli_usage(cli, "one regex is enough");
 	if (strlen(text) > REGEX_BYTES_MAX)
 		return cli_usage(cli, "regex of %zu bytes: at most %d are possible",
 				 strlen(text), REGEX_BYTES_MAX);
@@ -40,15 +43,24 @@ int path_regex_compile(regex_t *out, const struct cli *cli, const char *text)
 	buf_printf(&anchored, "^(%s)", text);
 	if (buf_failed(&anchored))
 		return cli_usage(cli, "out of memory");
-	r = regcomp(out, anchored.data, REG_EXTENDED | REG_NOSUB);
+	r = regcomp(&regex->compiled, anchored.data, REG_EXTENDED | REG_NOSUB);
 	if (r) {
-		regerror(r, out, why, sizeof(why));
+		regerror(r, &regex->compiled, why, sizeof(why));
 		return cli_usage(cli, "regex \"%s\": %s", text, why);
 	}
+	regex->is_given = true;
 	return 0;
 }
 
-bool path_regex_matches(const regex_t *regex, const char *path)
+bool path_regex_matches(const struct path_regex *regex, const char *path)
 {
-	return regexec(regex, path, 0, NULL, 0) == 0;
+	return !regex->is_given ||
+	       regexec(&regex->compiled, path, 0, NULL, 0) == 0;
+}
+
+void path_regex_release(struct path_regex *regex)
+{
+	if (regex->is_given)
+		regfree(&regex->compiled);
+	regex->is_given = false;
 }

@@ -9,9 +9,16 @@
 #include <regex.h>
 #include "fs/cli/cli.h"
 
-/* 0, and the caller calls regfree(); or EXIT_USAGE after it was explained. */
-int path_regex_compile(regex_t *out, const struct cli *cli, const char *text);
-/* Any thread may call. */
-bool path_regex_matches(const regex_t *regex, const char *path);
+struct path_regex {
+	regex_t compiled;
+	bool is_given;
+};
+
+/* -x: 0, or EXIT_USAGE after it was explained, as for a second one. */
+int path_regex_take(struct path_regex *regex, const struct cli *cli,
+		    const char *text);
+/* Where none was given, each does.  Any thread may call. */
+bool path_regex_matches(const struct path_regex *regex, const char *path);
+void path_regex_release(struct path_regex *regex);
 
 #endif

@@ -6,11 +6,9 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "backends/base/clock.h"
-#include "backends/base/encode.h"
 #include "backends/base/io.h"
 #include "fs/cli/cli.h"
 #include "fs/cli/path_regex.h"
@@ -19,7 +17,6 @@
 #include "fs/dataset/download/download.h"
 
 #define NEW_FOLDER 0777		/* and the user's umask */
-#define PATH_SHOWN_MAX 4096
 #define TICK_MS 200		/* how soon an interruption is seen */
 #define FAILED_LISTED_MAX 1000	/* in the JSON; all are told on stderr */
 
@@ -175,14 +172,7 @@ static int prepare(struct job *job)
 static void tell_failure(struct job *job, const char *path,
 			 const struct err *err)
 {
-	cleanup_buf struct buf shown = BUF_INIT;
-
-	encode_prose(&shown, path, strlen(path), PATH_SHOWN_MAX);
-	buf_str(&shown, ": ");
-	/* Of the manifest too: an object's name. */
-	encode_prose(&shown, err->text, strlen(err->text), ERR_TEXT_MAX);
-	fprintf(stderr, "%serror: %s\n", progress_wipe(&job->progress),
-		shown.data ? shown.data : err_class_name(err->class));
+	progress_failure(&job->progress, path, err->text);
 	if (job->failed && json_array_size(job->failed) < FAILED_LISTED_MAX) {
 		json_t *o = json_object();
 

@@ -14,7 +14,6 @@
 #include <sys/xattr.h>
 
 #include "backends/base/clock.h"
-#include "backends/base/encode.h"
 #include "backends/base/lock.h"
 #include "fs/cli/cli.h"
 #include "fs/cli/prefetch.h"
@@ -25,7 +24,6 @@
 #include "fs/mount/mount.h"
 
 #define FAILURES_LISTED_MAX 1000u	/* by --json; stderr has all */
-#define PATH_SHOWN_MAX 8192
 /* What a store sends faster than the disk takes it is read again so often. */
 #define PASSES_MAX 4u
 
@@ -167,13 +165,13 @@ static void file_failed(void *arg, const char *path, int code,
 			const char *why)
 {
 	struct command_run *run = arg;
-	cleanup_buf struct buf shown = BUF_INIT;
+	cleanup_buf struct buf text = BUF_INIT;
 	json_t *o;
 
-	encode_prose(&shown, path, strlen(path), PATH_SHOWN_MAX);
-	fprintf(stderr, "%serror: %s: %s%s%s\n", progress_wipe(&run->progress),
-		shown.data ? shown.data : "?", strerror(code), why ? ": " : "",
-		why ? why : "");
+	buf_printf(&text, "%s%s%s", strerror(code), why ? ": " : "",
+		   why ? why : "");
+	progress_failure(&run->progress, path,
+			 text.data ? text.data : strerror(code));
 	if (!run->failures)
 		return;
 	o = json_object();

@@ -4,12 +4,16 @@
 #include "fs/cli/progress.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backends/base/clock.h"
+#include "backends/base/encode.h"
+#include "backends/base/err.h"
 #include "fs/cli/table.h"
 
 #define WIPE "\r\033[K"
+#define PATH_SHOWN_MAX 4096
 
 void progress_begin(struct progress *p)
 {
@@ -39,9 +43,17 @@ void progress_end(struct progress *p)
 	p->is_shown = false;
 }
 
-const char *progress_wipe(const struct progress *p)
+void progress_failure(const struct progress *p, const char *path,
+		      const char *text)
 {
-	return p->is_terminal ? WIPE : "";
+	cleanup_buf struct buf shown = BUF_INIT;
+
+	encode_prose(&shown, path, strlen(path), PATH_SHOWN_MAX);
+	buf_str(&shown, ": ");
+	encode_prose(&shown, text, strlen(text), ERR_TEXT_MAX);
+	/* At once: others may print as well. */
+	fprintf(stderr, "%serror: %s\n", p->is_terminal ? WIPE : "",
+		shown.data ? shown.data : "out of memory");
 }
 
 static void duration_text(struct buf *out, uint64_t s)

@@ -2,7 +2,7 @@
 /*
  * How far something is that takes long: on a terminal one line that is written
  * over, else a line every PROGRESS_LINE_MS; always on stderr.  The struct
- * belongs to one thread; progress_wipe() may be called by any.
+ * belongs to one thread; progress_failure() may be called by any.
  */
 #ifndef DATASETFS_CLI_PROGRESS_H
 #define DATASETFS_CLI_PROGRESS_H
@@ -28,8 +28,12 @@ void progress_show(struct progress *progress, const char *line);
 /* Takes the line off the terminal. */
 void progress_end(struct progress *progress);
 
-/* What begins a line that others print meanwhile. */
-const char *progress_wipe(const struct progress *progress);
+/*
+ * "error: PATH: TEXT" meanwhile.  Both may hold any byte: what a manifest says
+ * is in them.
+ */
+void progress_failure(const struct progress *progress, const char *path,
+		      const char *text);
 
 /*
  * Appends "1.2 GiB of 9.0 GiB, 120.0 MiB/s, 1 min 5 s left", the rate being

@@ -129,6 +129,26 @@ def prefetch_names_what_cannot_be_read(w):
         assert fork_as(w.uid, wrong_files, w, '2', w.v2) == (True, [])
 
 
+def prefetch_lets_no_manifest_write_to_the_terminal(w):
+    folder = w.top + '/hostile'
+    b = Bucket(folder, catalog_id='hostile')
+    ds = b.dataset('hostile')
+    b.version(ds, 1, {'good': b'good'}, extra=[
+        {'relative_path': 'bad\x1b[2J', 'storage_path': 'none\x1b[2J\x07', 'url': '', 'size': 10, 'etag': '0' * 32}])
+    b.publish(ds, tags={'latest': 1})
+    subprocess.run(['chmod', '-R', 'a+rX', folder], check=True)
+    config = harness.write_config(w.top + '/hostile.yaml', {'h': {'dataset_path': b.uri, 'mode': 'read-only'}},
+                                  cache_dir=w.cache)
+    try:
+        with Served(config, w.point, w.log, uid=w.uid):
+            p, doc = prefetch(w, 'h/hostile')
+            assert doc['unreadable_files'] == 1, (p, doc)
+            assert 'error: bad\\x1b[2J: ' in p.stderr and 'none\\x1b[2J\\x07' in p.stderr, p
+            assert '\x1b' not in p.stderr and '\x07' not in p.stderr, p
+    finally:
+        shutil.rmtree(folder)
+
+
 def prefetch_of_a_collection_and_of_an_empty_version(w):
     with w.mount():
         p, doc = prefetch(w, 'production/robots')

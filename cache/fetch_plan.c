@@ -108,25 +108,39 @@ static struct fetch *start_from_disk(struct fetcher *f, struct blob_state *st,
 	return fetch;
 }
 
+/*
+ * Where that ends at offset which is on its way (*fetch), held (NULL), or on
+ * the disk, from where it is on its way then; offset itself: the store's turn.
+ */
+static uint64_t covered_until(struct fetcher *f, struct blob_state *st,
+			      uint64_t offset, bool is_ahead,
+			      struct fetch **fetch) REQUIRES(&f->lock)
+{
+	uint64_t held;
+
+	*fetch = find(st, offset);
+	if (!*fetch) {
+		held = cache_held_until(f->cache, &st->id, offset);
+		if (held > offset)
+			return held;
+		*fetch = start_from_disk(f, st, offset, is_ahead);
+	}
+	return *fetch ? (*fetch)->offset + (*fetch)->len : offset;
+}
+
 /* All that the disk has of [from, to), up to the first byte that it has not. */
 static struct fetch *start_all_from_disk(struct fetcher *f,
 					 struct blob_state *st, uint64_t from,
 					 uint64_t to) REQUIRES(&f->lock)
 {
-	struct fetch *first = NULL;
+	struct fetch *first = NULL, *fetch;
+	uint64_t end;
 
-	while (from < to) {
-		struct fetch *fetch = find(st, from);
-		uint64_t held = fetch ? 0 : cache_held_until(f->cache, &st->id,
-							     from);
-
-		if (!fetch && held <= from)
-			fetch = start_from_disk(f, st, from, false);
-		if (!fetch && held <= from)
-			break;
-		if (fetch && !first)
+	while (from < to &&
+	       (end = covered_until(f, st, from, false, &fetch)) > from) {
+		if (!first)
 			first = fetch;
-		from = fetch ? fetch->offset + fetch->len : held;
+		from = end;
 	}
 	return first;
 }
@@ -283,20 +297,12 @@ static void stream_start(struct fetcher *f, struct blob_state *st,
 	if (s->ahead < s->next)
 		s->ahead = grain_ceil(st, s->next);
 	while (window && s->ahead < end) {
-		uint64_t from = s->ahead, to, held;
-		struct fetch *fetch = find(st, from);
+		struct fetch *fetch;
+		uint64_t from = s->ahead, to;
 
-		held = fetch ? fetch->offset + fetch->len :
-			       cache_held_until(f->cache, &st->id, from);
-		if (held > from) {
-			s->ahead = held;
+		s->ahead = covered_until(f, st, from, true, &fetch);
+		if (s->ahead > from)
 			continue;
-		}
-		fetch = start_from_disk(f, st, from, true);
-		if (fetch) {
-			s->ahead = fetch->offset + fetch->len;
-			continue;
-		}
 		/* Ranges end where extents and parts do. */
 		to = (from / unit + 1) * unit;
 		to = clip(st, from, to < st->size ? to : st->size);
@@ -342,15 +348,15 @@ void fetch_whole_ahead(struct fetcher *f, struct blob_state *st)
 	if (st->bad_until_ms && clock_ms() < st->bad_until_ms)
 		return;
 	while (at < st->size) {
-		struct fetch *fetch = find(st, at);
-		uint64_t held = cache_held_until(f->cache, &st->id, at);
+		struct fetch *fetch;
+		uint64_t end = covered_until(f, st, at, true, &fetch);
 
-		if (!fetch && held <= at)
-			fetch = start_from_disk(f, st, at, true);
-		if (!fetch && held <= at)
+		if (end == at) {
 			fetch = start(f, st, &how);
-		if (!fetch && held <= at)
-			return;
-		at = fetch ? fetch->offset + fetch->len : held;
+			if (!fetch)
+				return;
+			end = fetch->offset + fetch->len;
+		}
+		at = end;
 	}
 }

@@ -147,6 +147,13 @@ const struct settings_bucket **
 settings_buckets_in_file_order(const struct settings *settings);
 
 /*
+ * How much may be cached on a file system of total bytes, and how much of it
+ * stays free.
+ */
+void settings_cache_limits(const struct settings *settings, uint64_t total,
+			   uint64_t *size, uint64_t *kept_free);
+
+/*
  * The dataset configuration as OSMO's own "config show DATASET" writes it: the
  * order of the file, OSMO's order of keys, secrets as ten asterisks.  Values
  * stand as written, also those of a bucket that cannot be used.

@@ -15,6 +15,7 @@
 #define SECRETS_DIR_DEFAULT "/etc/osmo/secrets"
 #define CACHE_DIR_ROOT "/var/cache/datasetfs"
 #define CACHE_FREE_PERCENT_DEFAULT 5u
+#define CACHE_SIZE_PERCENT 90	/* of the file system, unless size says */
 #define MEMORY_MIN ((uint64_t)128 << 20)	/* stacks and tables take half */
 
 static const struct field_path top = { NULL, "datasetfs" };
@@ -194,6 +195,16 @@ static void read_cache(struct settings_context *context,
 	value = yaml_node_get(node, "free");
 	if (yaml_node_is_null(value) || !read_free(context, value, &free_))
 		settings_context_value_from(context, &free_, "5%", "default");
+}
+
+void settings_cache_limits(const struct settings *settings, uint64_t total,
+			   uint64_t *size, uint64_t *kept_free)
+{
+	*size = settings->cache_size ? settings->cache_size :
+				       total / 100 * CACHE_SIZE_PERCENT;
+	*kept_free = settings->cache_free_percent ?
+			     total / 100 * settings->cache_free_percent :
+			     settings->cache_free;
 }
 
 static void read_memory(struct settings_context *context,

@@ -78,6 +78,23 @@ Test(settings_own, free_is_a_percentage_or_a_size)
 	cr_assert_eq(st->cache_free_percent, 99);
 }
 
+Test(settings_own, limits_of_the_cache_are_of_the_file_system_or_as_given)
+{
+	uint64_t size, kept;
+
+	load_own("");
+	settings_cache_limits(st, 1000, &size, &kept);
+	cr_assert_eq(size, 900);
+	cr_assert_eq(kept, 50);
+	load_own("{cache: {size: 2MiB, free: 1MiB}}");
+	settings_cache_limits(st, 1000, &size, &kept);
+	cr_assert_eq(size, (uint64_t)2 << 20);
+	cr_assert_eq(kept, (uint64_t)1 << 20);
+	load_own("{cache: {free: 0%}}");
+	settings_cache_limits(st, 1000, &size, &kept);
+	cr_assert_eq(kept, 0);
+}
+
 /* Which value holds then is what "config show" says. */
 Test(settings_own, a_value_that_is_refused_is_the_default)
 {

@@ -96,22 +96,21 @@ static uint64_t bytes_in_use(int dir_fd)
 
 static void look_at_room(struct doctor *d, int fd)
 {
-	const struct settings *settings = d->cli->settings;
 	char room_size[SIZE_TEXT_MAX], free_size[SIZE_TEXT_MAX];
 	char kept_size[SIZE_TEXT_MAX];
-	uint64_t available, kept, room;
+	uint64_t available, kept, room, size;
 	struct statvfs st;
 
 	if (fstatvfs(fd, &st) < 0)
 		return;		/* said of its kind already */
 	available = (uint64_t)st.f_bavail * st.f_frsize;
-	kept = settings->cache_free_percent ?
-	       (uint64_t)st.f_blocks * st.f_frsize / 100 *
-	       settings->cache_free_percent : settings->cache_free;
+	settings_cache_limits(d->cli->settings,
+			      (uint64_t)st.f_blocks * st.f_frsize, &size,
+			      &kept);
 	room = available + bytes_in_use(fd);
 	room = room > kept ? room - kept : 0;
-	if (settings->cache_size && room > settings->cache_size)
-		room = settings->cache_size;
+	if (room > size)
+		room = size;
 	size_text(room_size, room);
 	size_text(free_size, available);
 	size_text(kept_size, kept);

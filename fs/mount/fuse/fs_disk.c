@@ -11,7 +11,6 @@
 #include "fs/config/settings.h"
 
 #define SEGMENTS "segments"
-#define SIZE_PERCENT 90		/* of the file system, unless cache.size says */
 
 static uint64_t trees_bytes(void *arg)
 {
@@ -24,17 +23,12 @@ static int disk_limits(struct disk_cache_options *opt,
 		       const struct settings *settings, struct err *err)
 {
 	struct statvfs st;
-	uint64_t total;
 
 	if (statvfs(settings->cache_dir, &st) < 0)
 		return err_errno(err, errno, "statvfs %s",
 				 settings->cache_dir);
-	total = (uint64_t)st.f_blocks * st.f_frsize;
-	opt->size = settings->cache_size ? settings->cache_size :
-					   total / 100 * SIZE_PERCENT;
-	opt->free = settings->cache_free_percent ?
-			    total / 100 * settings->cache_free_percent :
-			    settings->cache_free;
+	settings_cache_limits(settings, (uint64_t)st.f_blocks * st.f_frsize,
+			      &opt->size, &opt->free);
 	if (opt->size < DISK_CACHE_SIZE_MIN)
 		return err_set(err, ERR_USAGE, EINVAL,
 			       "cache.size is less than %llu bytes",

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include "backends/base/lock.h"
 
@@ -28,34 +29,59 @@ size_t extent_memory_cost(size_t len, bool mapped)
 }
 
 /*
- * Whole extents that were freed last, with their pages: getting new ones,
- * cleared, costs as much as reading them from a disk.
+ * Whole extents that were freed last, with their pages, by address: getting
+ * new ones, cleared, costs as much as reading them from a disk.
  */
 static struct {
 	struct lock lock;
-	void *extents[EXTENT_MEMORY_SPARE];
+	char *extents[EXTENT_MEMORY_SPARE];
 	unsigned n;
 } spare = { .lock = LOCK_INIT };
 
-static void *spare_take(void)
+/* The first of n that lie one after another; spare.n: there are no such. */
+static unsigned spare_find(unsigned n) REQUIRES(&spare.lock)
+{
+	unsigned first = 0;
+
+	for (unsigned i = 0; i < spare.n; i++) {
+		if (i && spare.extents[i] != spare.extents[i - 1] +
+						     EXTENT_MEMORY_EXTENT)
+			first = i;
+		if (i + 1 - first == n)
+			return first;
+	}
+	return spare.n;
+}
+
+static void *spare_take(unsigned n)
 {
 	void *p = NULL;
+	unsigned at;
 
 	lock_take(&spare.lock);
-	if (spare.n)
-		p = spare.extents[--spare.n];
+	at = spare_find(n);
+	if (at < spare.n) {
+		p = spare.extents[at];
+		spare.n -= n;
+		memmove(&spare.extents[at], &spare.extents[at + n],
+			(spare.n - at) * sizeof(spare.extents[0]));
+	}
 	lock_drop(&spare.lock);
 	return p;
 }
 
-static bool spare_keep(void *p)
+static bool spare_keep(char *p)
 {
 	bool has_room;
+	unsigned at;
 
 	lock_take(&spare.lock);
 	has_room = spare.n < EXTENT_MEMORY_SPARE;
-	if (has_room)
-		spare.extents[spare.n++] = p;
+	if (has_room) {
+		for (at = spare.n++; at > 0 && spare.extents[at - 1] > p; at--)
+			spare.extents[at] = spare.extents[at - 1];
+		spare.extents[at] = p;
+	}
 	lock_drop(&spare.lock);
 	return has_room;
 }
@@ -66,8 +92,8 @@ void *extent_memory_alloc(size_t len)
 
 	if (!extent_memory_is_mapped(len))
 		return malloc(len);
-	if (len == EXTENT_MEMORY_EXTENT) {
-		p = spare_take();
+	if (len % EXTENT_MEMORY_EXTENT == 0) {
+		p = spare_take((unsigned)(len / EXTENT_MEMORY_EXTENT));
 		if (p)
 			return p;
 	}

@@ -15,11 +15,12 @@
 #define EXTENT_MEMORY_MAPPED ((size_t)16 << 10)
 
 /*
- * Buffers of this length are kept when they are freed, EXTENT_MEMORY_SPARE of
- * them at most; they are in nobody's budget.
+ * Pieces of this length are kept when they are freed, EXTENT_MEMORY_SPARE of
+ * them at most, and neighbours among them become one buffer again; they are in
+ * nobody's budget.
  */
 #define EXTENT_MEMORY_EXTENT ((size_t)1 << 20)
-#define EXTENT_MEMORY_SPARE 8u
+#define EXTENT_MEMORY_SPARE 16u
 
 static inline bool extent_memory_is_mapped(size_t len)
 {

@@ -54,6 +54,23 @@ Test(extent_memory, a_freed_extent_is_the_next_one)
 	extent_memory_free(other, MIB, true);
 }
 
+Test(extent_memory, freed_neighbours_are_one_buffer_again)
+{
+	uint8_t *data = extent_memory_alloc(4 * MIB), *other;
+	static const size_t order[] = { 2, 0, 3 };
+
+	for (size_t i = 0; i < 3; i++)
+		extent_memory_free(data + order[i] * MIB, MIB, true);
+	other = extent_memory_alloc(2 * MIB);
+	cr_assert_eq(other, data + 2 * MIB, "not 0 and 2: 1 is in use");
+	extent_memory_free(data + MIB, MIB, true);
+	cr_assert_eq(extent_memory_alloc(2 * MIB), data);
+	for (size_t i = 0; i < 4; i++)
+		extent_memory_free(data + i * MIB, MIB, true);
+	cr_assert_eq(extent_memory_alloc(4 * MIB), data);
+	extent_memory_free(data, 4 * MIB, true);
+}
+
 Test(extent_memory, a_cost_is_never_less_than_the_bytes)
 {
 	for (size_t len = 1; len < 3 * MIB; len = len * 3 + 1) {

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""bench.py [--out FILE.json] [--quick] [--rounds N] [--only PART[,PART]]
+"""Measures side by side, in one run: the mount beside what the store gives
+without a file system (the limit), native ext4, s3fs, rclone, and whatever --add
+names.  Prints a line a measurement, then a table of them and the targets with
+met or not met; --out has all of it as JSON.  Compare within one run; absolute
+figures are the machine's of that minute.
 
-Measures side by side, in one run, and prints a table: the mount beside native
-ext4, and beside s3fs and rclone where they can do the same work.  Compare rows
-of one run; absolute figures are the machine's of that minute.
-
-The systems take turns, --rounds times; the
-median counts.  BENCH_FULL=1 adds the long rows.
-
-Parts: expand, metadata, reads.  Needs root, tests/servers, and for
-the peers s3fs and rclone; a row that cannot run says why.
+Cases: mount, seq1, seq1u, seq4, rand4k, rand256k, tree1, tree16, shuf1, shuf16,
+lstat (bench_cases.py); find, findsize, ls, walk (over --entries); expand.
+Systems: datasetfs, ext4, s3fs, rclone.  Needs root and tests/servers; what
+cannot run says why.  The run ends with status 1 when a limit was under half of
+the best it saw; that a target is missed does not end it.
 """
 import argparse
 import json
@@ -23,185 +23,195 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, '..', 'system'), os.path.join(HERE, '..', 'tools')]
+import bench_cases                              # noqa: E402
+import bench_entries                            # noqa: E402
+import bench_limit                              # noqa: E402
 import bench_reads                              # noqa: E402
+import bench_targets                            # noqa: E402
 import harness                                  # noqa: E402
-from bench_systems import drop_caches           # noqa: E402
+from bench_watch import FuseCount               # noqa: E402
+
+# What a short run is: that all of it works, and figures of some use.
+SHORT = dict(mib=256, files=2000, entries=20_000, rounds=1, case_seconds=15, limit_seconds=2)
+WHOLE = dict(mib=1024, files=100_000, entries=1_000_000, rounds=3, case_seconds=120, limit_seconds=5)
+CASES = ['mount', *bench_cases.BY_NAME, *bench_entries.cases(0), 'expand']
+SYSTEMS = ['datasetfs', 'ext4', 's3fs', 'rclone']
+
+
+class Results:
+    """Measurements by (server, delay, case, state, system)."""
+
+    def __init__(self):
+        self.rows, self.units = {}, {}
+
+    def add(self, key, unit, figures):
+        self.rows.setdefault(key, []).append(figures)
+        self.units[key[2]] = unit
+
+    def unit(self, case):
+        return self.units.get(case)
+
+    def all(self, key, what):
+        return [r[what] for r in self.rows.get(key, []) if r.get(what) is not None]
+
+    def median(self, server, delay, case, state, system, what):
+        values = self.all((server, delay, case, state, system), what)
+        return statistics.median(values) if values else None
+
+    def highest(self, system, what, delay):
+        """Of all cases of a system, on the S3 server."""
+        values = [v for key in self.rows if key[:2] == ('radosgw', delay) and key[4] == system
+                  for v in self.all(key, what)]
+        return max(values, default=None)
+
+
+def text(value, digits=4):
+    return '-' if value is None else f'{value:.{digits}g}' if value < 10000 else f'{value:.0f}'
 
 
 class Bench:
     def __init__(self, top, args):
-        self.top, self.args, self.rows = top, args, []
-
-    def row(self, part, what, who, values, unit, note=''):
-        """The median of the values; no value where there is a reason instead."""
-        value = statistics.median(values) if values else None
-        self.rows.append(dict(part=part, what=what, who=who, value=value, values=values, unit=unit, note=note))
-        shown = '-' if value is None else f'{value:.4g}'
-        if len(values) > 1:
-            note = f'{min(values):.4g} to {max(values):.4g}, {len(values)} times{note}'
-        print(f'{part:<9} {what:<46} {who:<10} {shown:>9} {unit:<8} {note}', flush=True)
-
-    def table(self, part, label, table):
-        """{(what, unit, who): values, or the reason for there being none}"""
-        for what, unit in dict.fromkeys(key[:2] for key in table):
-            for (w, u, who), values in table.items():
-                if (w, u) == (what, unit):
-                    bad = isinstance(values, str)
-                    self.row(part, label + what, who, [] if bad else values, unit, values if bad else '')
-
-    write_catalog = staticmethod(lambda *a: write_catalog(*a))
-    write_manifest = staticmethod(lambda *a: write_manifest(*a))
+        self.top, self.args = top, args
+        self.results, self.limits, self.skipped = Results(), bench_limit.Limits(), []
+        self.cases, self.delays = args.cases.split(','), [int(x) for x in args.delays.split(',')]
+        self.further = [add.split('=', 1) for add in args.add]
+        self.systems = args.systems.split(',') + [name for name, _ in self.further]
 
     def dir(self, name):
         path = os.path.join(self.top, name)
         os.makedirs(path, exist_ok=True)
         return path
 
+    def skip(self, what, why):
+        self.skipped.append((what, why))
+        print(f'skipped: {what}: {why}', flush=True)
 
-def timed(fn):
-    start = time.perf_counter()
-    fn()
-    return time.perf_counter() - start
-
-
-def rss_anon_mib(pid):
-    with open(f'/proc/{pid}/status') as f:
-        for line in f:
-            if line.startswith('RssAnon'):
-                return int(line.split()[1]) / 1024
-    return 0.0
+    def result(self, server, delay, case, state, system, value, unit, note='', **more):
+        figures = dict(value=value, note=note, **more)
+        self.results.add((server, delay, case, state, system), unit, figures)
+        shown = ', '.join(f'{k} {text(v)}' for k, v in more.items() if v is not None)
+        print(f'{server:<8} {delay:>3} ms {case:<9} {state:<5} {system:<12} {text(value):>8} {unit:<10} '
+              f'{shown}{"; " if shown and note else ""}{note}', flush=True)
 
 
-# -- expand -----------------------------------------------------------------
+# -- the tables ---------------------------------------------------------------
+
+def print_table(heads, rows):
+    widths = [max(len(r[i]) for r in [heads, *rows]) for i in range(len(heads))]
+    for r in [heads, ['-' * w for w in widths], *rows]:
+        print('| ' + ' | '.join(cell.ljust(w) for cell, w in zip(r, widths)) + ' |')
+
+
+def print_results(b, judge):
+    systems = [s for s in b.systems if any(key[4] == s for key in b.results.rows)]
+    rows = []
+    for server, delay, case, state in dict.fromkeys(key[:4] for key in b.results.rows):
+        def ours(what, who='datasetfs'):
+            return b.results.median(server, delay, case, state, who, what)
+        limit = judge.limit(server, delay, case) if state == 'cold' else None
+        ratio = ours('value') / limit[0] if limit and ours('value') else None
+        rows.append([server, str(delay), case, state, b.results.unit(case),
+                     f'{text(limit[0])} at {limit[1]}' if limit else '-', *[text(ours('value', s)) for s in systems],
+                     text(ratio, 2), text(ours('cpu_per_gb'), 3), text(ours('rss_mib'), 3),
+                     text(ours('fetched') / ours('asked'), 3) if ours('asked') and ours('fetched') is not None else '-',
+                     text(ours('fuse'))])
+    print_table(['store', 'ms', 'case', 'state', 'unit', 'limit', *systems, 'of limit', 'CPU s/GB', 'RSS MiB',
+                 'fetched/asked', 'FUSE'], rows)
+
+
+def print_targets(judged):
+    rows = [[str(delay), t.case, t.state, t.what, text(seen, 3), ('>= ' if t.at_least else '<= ') + text(t.bound),
+             'met' if met else 'NOT MET'] for t, delay, seen, met in judged]
+    print_table(['ms', 'case', 'state', 'of datasetfs', 'seen', 'target', ''], rows)
+
+
+def write_json(b, judged, load):
+    rows = [dict(zip(('server', 'delay_ms', 'case', 'state', 'system'), key), unit=b.results.unit(key[2]),
+                 measurements=figures) for key, figures in b.results.rows.items()]
+    targets = [dict(case=t.case, state=t.state, delay_ms=delay, what=t.what, seen=seen, bound=t.bound,
+                    at_least=t.at_least, met=met) for t, delay, seen, met in judged]
+    with open(b.args.out, 'w') as f:
+        json.dump(dict(schema='datasetfs-bench/2', cpus=os.cpu_count(), load_before=load, load_after=os.getloadavg(),
+                       settings=vars(b.args), skipped=b.skipped, rows=rows, targets=targets), f, indent=1)
+    print(f'written: {b.args.out}')
+
+
+# -- expansion ----------------------------------------------------------------
 
 def part_expand(b):
-    program = os.path.abspath('tests/bench/tree_bench')
-    if not os.path.exists(program):
-        b.row('expand', 'tree_bench', 'datasetfs', [], '', 'not built: make tests/bench/tree_bench')
+    """tree_bench: CPU and memory of making a tree out of a manifest."""
+    if 'expand' not in b.cases:
         return
-    sizes = [100_000] if b.args.quick else [1_000_000]
-    if os.environ.get('BENCH_FULL'):
-        sizes.append(10_000_000)
-    else:
-        b.row('expand', '10000000 entries', 'datasetfs', [], '', 'skipped: only with BENCH_FULL=1')
-    for n in sizes:
-        for order in ('sorted', 'shuffled'):
-            p = subprocess.run([program, '--entries', str(n), '--order', order, '--dir', b.dir('expand'), '--json'],
-                               capture_output=True, text=True)
-            if p.returncode != 0:
-                b.row('expand', f'{n} entries, {order}', 'datasetfs', [], '', p.stderr.strip()[-100:])
-                continue
-            out = json.loads(p.stdout)
-            for key, unit in out.get('units', {}).items():
-                b.row('expand', f'{n} entries, {order}: {key}', 'datasetfs', [out[key]], unit)
+    for order in ('sorted', 'shuffled'):
+        p = subprocess.run([bench_limit.program('tree_bench'), '--entries', str(b.args.entries), '--order', order,
+                            '--dir', b.dir('expand'), '--json'], capture_output=True, text=True)
+        if p.returncode != 0:
+            b.skip('expand', p.stderr.strip()[-100:])
+            continue
+        out = json.loads(p.stdout)
+        for key, unit in out.get('units', {}).items():
+            b.result(server='none', delay=0, case=f'expand, {order}: {key}', state='-', system='datasetfs',
+                     value=out[key], unit=unit)
     shutil.rmtree(os.path.join(b.top, 'expand'), ignore_errors=True)
 
 
-# -- datasets ---------------------------------------------------------------
-
-def write_catalog(folder, uri, name, dataset_id, n_files, size):
-    """What `osmo dataset info` prints, for one version that is READY."""
-    info = dict(name=name, id=dataset_id, bucket='bench', created_by='bench', created_date='2026-05-01T12:00:00',
-                hash_location=f'{uri}/{dataset_id}/hashes', hash_location_size=size, labels={}, type='DATASET',
-                versions=[dict(name=name, version='1', status='READY', created_by='bench',
-                               created_date='2026-05-02T12:00:00', last_used='2026-05-02T12:00:00', size=size,
-                               checksum='', location='', uri=f'{uri}/{dataset_id}/manifests/1.json',
-                               metadata={'description': ''}, tags=['latest'], collections=[])])
-    os.makedirs(f'{folder}/info', exist_ok=True)
-    with open(f'{folder}/info/{name}.json', 'w') as f:
-        json.dump(info, f)
-
-
-def write_manifest(path, uri, dataset_id, files):
-    """files: (relative path, size, etag)."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, 'w') as f:
-        f.write('[')
-        for i, (rel, size, etag) in enumerate(files):
-            where = f'{uri}/{dataset_id}/hashes/{etag}'
-            f.write((',' if i else '') + f'\n    {{"relative_path": "{rel}", "storage_path": "{where}", '
-                    f'"url": "{where}", "size": {size}, "etag": "{etag}"}}')
-        f.write('\n]')
-
-
-# -- metadata ---------------------------------------------------------------
-
-CASES = [('find', 'find {} -name "*7.jpg"'), ('find -size', 'find {} -type f -size +1G'), ('ls -lR', 'ls -lR {}')]
-
-
-def walk(command, path, want):
-    """The seconds that it takes; what it prints is counted, so that a mount
-    that shows less is not the faster one."""
-    start = time.perf_counter()
-    p = subprocess.run(command.format(path) + ' | wc -l', shell=True, check=True, capture_output=True, text=True)
-    took = time.perf_counter() - start
-    if int(p.stdout) != want:
-        raise AssertionError(f'{command}: {p.stdout.strip()} lines, not {want}')
-    return took
-
-
-def make_native(folder, names):
-    for i, name in enumerate(names):
-        if i % 1000 == 0:
-            os.makedirs(os.path.join(folder, os.path.dirname(name)))
-        os.close(os.open(os.path.join(folder, name), os.O_CREAT | os.O_WRONLY, 0o444))
-
-
-def part_metadata(b):
-    n = 20_000 if b.args.quick else 1_000_000
-    bucket, uri = b.dir('meta-bucket'), 'file://' + b.top + '/meta-bucket'
-    names = [f'd{i // 1000:04d}/file-{i:07d}.jpg' for i in range(n)]
-    write_manifest(f'{bucket}/META/manifests/1.json', uri, 'META',
-                   ((name, 115_000, f'{i:032x}') for i, name in enumerate(names)))
-    write_catalog(b.dir('meta-src'), uri, 'big', 'META', n, 115_000 * n)
-    config = harness.write_config(b.top + '/meta.yaml', {'bench': {'dataset_path': uri}}, default='bench',
-                                  cache_dir=b.top + '/meta-cache')
-    harness.run('-c', config, 'dataset', 'import', 'osmo', 'bench', b.top + '/meta-src', check=True)
-    native, table = b.dir('meta-native'), {}
-    make_native(native, names)
-    lines = [n // 10, 0, n + 4 * (n // 1000) + 2]   # ls: a heading, total, an empty line
-    mount = harness.Mount(config, b.dir('mnt'), b.top + '/mount.log')
-    version = mount.mountpoint + '/bench/big@1'
-
-    def add(what, who, value, unit='s'):
-        table.setdefault((f'{n} entries: {what}', unit, who), []).append(value)
-    with mount:
-        add('first ls, which expands it', 'datasetfs', timed(lambda: os.listdir(version)))
-    for (label, command), want in zip(CASES, lines):
-        for _ in range(1 if label == 'ls -lR' else b.args.rounds):
-            drop_caches()
-            add(label + ', cold', 'ext4', walk(command, native, want))
-            add(label + ', warm', 'ext4', walk(command, native, want))
-            drop_caches()
-            with mount:
-                add(label + ', cold', 'datasetfs', walk(command, version, want))
-                add(label + ', warm', 'datasetfs', walk(command, version, want))
-                add('RssAnon after ' + label, 'datasetfs', rss_anon_mib(mount.process.pid), 'MiB')
-    b.table('metadata', '', table)
-    for d in ('meta-native', 'meta-bucket', 'meta-cache'):
-        shutil.rmtree(os.path.join(b.top, d), ignore_errors=True)
+def arguments():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument('--out', default='bench.json')
+    ap.add_argument('--short', action='store_true', help='some minutes: ' + ', '.join(f'{k} {v}' for k, v in SHORT.items()))
+    ap.add_argument('--cases', default=','.join(CASES))
+    ap.add_argument('--systems', default=','.join(SYSTEMS))
+    ap.add_argument('--servers', default='radosgw,nginx', help='nginx: datasetfs alone, for the reader')
+    ap.add_argument('--states', default=','.join(bench_reads.STATES))
+    ap.add_argument('--delays', default='0,20', help='milliseconds of round-trip time')
+    ap.add_argument('--add', action='append', default=[], metavar='NAME=SCRIPT',
+                    help='a further mount, as tests/bench/further-rclone.sh is one')
+    ap.add_argument('--mib', type=int, help='of the big file (1024)')
+    ap.add_argument('--files', type=int, help='of 16 KiB (100000)')
+    ap.add_argument('--entries', type=int, help='of find, ls, walk, expand (1000000)')
+    ap.add_argument('--rounds', type=int, help='the median of them counts (3)')
+    ap.add_argument('--case-seconds', type=int, help='no system gets longer for a case (120)')
+    ap.add_argument('--limit-seconds', type=int, help='nor a limit (5)')
+    args = ap.parse_args()
+    for name, value in (SHORT if args.short else WHOLE).items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    for given, known in ((args.cases, CASES), (args.systems, SYSTEMS), (args.servers, bench_reads.SERVERS),
+                         (args.states, bench_reads.STATES)):
+        for word in given.split(','):
+            if word not in known:
+                ap.error(f'{word}: not one of {", ".join(known)}')
+    if any('=' not in add for add in args.add):
+        ap.error('--add NAME=SCRIPT')
+    return args
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument('--out', default='bench.json')
-    ap.add_argument('--quick', action='store_true', help='small data: that it runs, not how fast')
-    ap.add_argument('--rounds', type=int, default=3)
-    ap.add_argument('--only', default='expand,metadata,reads')
-    args = ap.parse_args()
-    parts = dict(expand=part_expand, metadata=part_metadata, reads=bench_reads.part_reads)
+    args = arguments()
     if os.geteuid() != 0:
         sys.exit('bench: needs root (it drops caches and mounts)')
     harness.own_namespace()
-    load = os.getloadavg()
+    load, start, failure = os.getloadavg(), time.monotonic(), None
     with harness.scratch() as top:
         b = Bench(top, args)
-        for name in args.only.split(','):
-            parts[name](b)
-    with open(args.out, 'w') as f:
-        json.dump(dict(schema='datasetfs-bench/1', cpus=os.cpu_count(), load_before=load, load_after=os.getloadavg(),
-                       rows=b.rows), f, indent=1)
-    print(f'written: {args.out}')
+        b.fuse = FuseCount(top)
+        try:
+            part_expand(b)
+            bench_entries.part_entries(b)
+            bench_reads.part_reads(b)
+        except (bench_limit.Unsteady, bench_limit.Failed) as e:
+            failure = f'bench: {e}'
+        finally:
+            b.fuse.close()
+            subprocess.run(['umount', '-l', top + '/tracefs', top + '/nginx-root'], stderr=subprocess.DEVNULL)
+    judge = bench_targets.Judge(b.results, b.limits, bench_cases.BY_NAME)
+    judged = list(judge.judged(b.delays))
+    print_results(b, judge)
+    if not failure:
+        print_targets(judged)
+    write_json(b, judged, load)
+    print(f'{time.monotonic() - start:.0f} s')
+    sys.exit(failure)
 
 
 if __name__ == '__main__':

@@ -5,13 +5,13 @@ system cannot run, start() raises Missing with the reason.
 """
 import os
 import shutil
+import signal
 import subprocess
 import time
 
 import harness
+from bench_data import PEER_FILES
 
-MIB = 1 << 20
-PART = 8 * MIB
 READY_SECONDS = 30
 
 
@@ -26,20 +26,31 @@ def drop_caches():
 
 
 class Datasetfs:
-    """Trees stay in the cache directory in any case."""
-    name = 'datasetfs'
+    """Trees stay in the cache directory unless forget() is asked for."""
+    name, n_small = 'datasetfs', None
 
     def __init__(self, config, cache, mountpoint, log):
-        self.mount = harness.Mount(config, mountpoint, log)
-        self.segments = cache + '/segments'
-        self.base = mountpoint + '/bench/data@1/'
+        self.mount, self.cache = harness.Mount(config, mountpoint, log), cache
 
-    def path(self, rel, etag):
-        return self.base + rel
+    def base(self, version='data'):
+        return f'{self.mount.mountpoint}/bench/{version}@1'
+
+    def path(self, file):
+        return file.rel
+
+    def small(self):
+        return 'small'
+
+    @property
+    def pid(self):
+        return self.mount.process.pid if self.mount.process else None
+
+    def forget(self):
+        shutil.rmtree(self.cache, ignore_errors=True)
 
     def start(self, keep=False):
         if not keep:
-            shutil.rmtree(self.segments, ignore_errors=True)
+            shutil.rmtree(self.cache + '/segments', ignore_errors=True)
         drop_caches()
         self.mount.start()
 
@@ -49,13 +60,19 @@ class Datasetfs:
 
 
 class Native:
-    name = 'ext4'
+    name, n_small, pid = 'ext4', None, None
 
     def __init__(self, folder):
         self.folder = folder
 
-    def path(self, rel, etag):
-        return os.path.join(self.folder, rel)
+    def base(self, version='data'):
+        return self.folder
+
+    def path(self, file):
+        return file.rel
+
+    def small(self):
+        return 'small'
 
     def start(self, keep=False):
         drop_caches()
@@ -65,7 +82,8 @@ class Native:
 
 
 class Peer:
-    """s3fs or rclone: in the foreground, so that its pid is known."""
+    """A mount of the bucket, in the foreground so that its pid is known."""
+    n_small = PEER_FILES
 
     def __init__(self, top, server, endpoint):
         self.target = os.path.join(top, 'mnt-' + self.name)
@@ -73,14 +91,28 @@ class Peer:
         self.server, self.endpoint, self.process = server, endpoint, None
         os.makedirs(self.target, exist_ok=True)
 
-    def path(self, rel, etag):
-        return f'{self.target}/DATA/hashes/{etag}'
+    def base(self, version='data'):
+        return self.target
+
+    def path(self, file):
+        """Small files by name, so that a folder of them is a folder to it."""
+        return 'plain/' + file.rel if file.rel.startswith('small/') else 'DATA/hashes/' + file.etag
+
+    def small(self):
+        return 'plain/small'
+
+    @property
+    def pid(self):
+        return self.process.pid if self.process and self.process.poll() is None else None
+
+    def needs(self):
+        if not shutil.which(self.name):
+            raise Missing(f'{self.name} is not installed')
 
     def start(self, keep=False):
         if keep:
             raise Missing('not compared: what it keeps depends on how it was unmounted')
-        if not shutil.which(self.name):
-            raise Missing(f'{self.name} is not installed')
+        self.needs()
         shutil.rmtree(self.cache, ignore_errors=True)
         os.makedirs(self.cache)
         drop_caches()
@@ -89,25 +121,35 @@ class Peer:
         for name in ('AWS_CA_BUNDLE', 'http_proxy', 'HTTP_PROXY'):      # not of loopback; rclone refuses the first
             env.pop(name, None)
         with open(self.cache + '.log', 'ab') as log:
-            self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            start_new_session=True)
+        self.await_mount()
+
+    def await_mount(self):
         end = time.monotonic() + READY_SECONDS
         while not harness.is_mounted(self.target):
-            if self.process.poll() is not None or time.monotonic() > end:
+            if self.process.poll() or time.monotonic() > end:       # one that goes to the background ends with 0
                 self.stop()
                 with open(self.cache + '.log', errors='replace') as f:
                     raise Missing('did not mount: ' + f.read()[-100:])
-            time.sleep(0.005)
+            time.sleep(0.002)
+
+    def unmount(self):
+        subprocess.run(['umount', '-l', self.target], stderr=subprocess.DEVNULL)
 
     def stop(self):
-        subprocess.run(['umount', '-l', self.target], stderr=subprocess.DEVNULL)
-        if self.process:
-            self.process.terminate()
+        if not self.process:
+            return
+        self.unmount()
+        for sig in (signal.SIGTERM, signal.SIGKILL):
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, sig)        # its own session, so nothing else
             try:
                 self.process.wait(10)
+                break
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            self.process = None
+                continue
+        self.process = None
 
 
 class S3fs(Peer):
@@ -132,21 +174,28 @@ class Rclone(Peer):
                 '--cache-dir', self.cache, '--vfs-read-chunk-size', '16M', '--buffer-size', '32M'], env
 
 
-def parallel_get(top, server, endpoint, key, size, at_once=16):
-    """What the store gives without a file system: parts side by side."""
-    if not shutil.which('curl'):
-        raise Missing('curl is not installed')
-    conf = os.path.join(top, 'curl.conf')
-    with open(os.open(conf, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), 'w') as f:
-        blocks = []
-        for at in range(0, size, PART):
-            blocks.append(f'url = "{endpoint}/bench/{key}"\nrange = "{at}-{min(at + PART, size) - 1}"\n'
-                          f'output = "/dev/null"\nuser = "{server.access_key}:{server.secret_key}"\n'
-                          f'aws-sigv4 = "aws:amz:{server.region}:s3"\nfail\nwrite-out = "%{{size_download}}\\n"\n'
-                          'header = "x-amz-content-sha256: UNSIGNED-PAYLOAD"\n')
-        f.write('next\n'.join(blocks))
-    p = subprocess.run(['curl', '-q', '-s', '--no-progress-meter', '-Z', '--parallel-immediate', '--parallel-max',
-                        str(at_once), '-K', conf], capture_output=True, text=True)
-    got = sum(int(x) for x in p.stdout.split() if x.isdigit())
-    if p.returncode != 0 or got != size:
-        raise Missing(f'curl: exit {p.returncode}, {got} of {size} B: {p.stderr[-80:]}')
+class Further(Peer):
+    """Whatever a script mounts: "SCRIPT mount DIR" (in the foreground, or it ends
+    with 0) and "SCRIPT unmount DIR", with S3_ENDPOINT, S3_REGION, S3_BUCKET,
+    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and CACHE_DIR, which is empty."""
+
+    def __init__(self, name, script, *args):
+        self.name, self.script = name, os.path.abspath(script)
+        super().__init__(*args)
+
+    def needs(self):
+        if not os.access(self.script, os.X_OK):
+            raise Missing(f'{self.script}: no program')
+
+    def settings(self):
+        return dict(S3_ENDPOINT=self.endpoint, S3_REGION=self.server.region, S3_BUCKET='bench',
+                    AWS_ACCESS_KEY_ID=self.server.access_key, AWS_SECRET_ACCESS_KEY=self.server.secret_key,
+                    CACHE_DIR=self.cache)
+
+    def command(self):
+        return [self.script, 'mount', self.target], self.settings()
+
+    def unmount(self):
+        subprocess.run([self.script, 'unmount', self.target], env=dict(os.environ, **self.settings()),
+                       stderr=subprocess.DEVNULL)
+        super().unmount()

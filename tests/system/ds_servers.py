@@ -90,6 +90,35 @@ class Radosgw:
         self.stop()
 
 
+class Nginx:
+    """A folder over plain HTTP, told apart from a store's quirks and cost."""
+
+    region, access_key, secret_key = 'us-east-1', 'unused', 'unused'
+
+    def __init__(self, state_dir):
+        self.state_dir, self.endpoint = str(state_dir), None
+
+    def _script(self, *args):
+        return subprocess.run(['bash', os.path.join(SERVERS, 'nginx.sh'), *args],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def start(self, root):
+        p = self._script('start', self.state_dir, str(root))
+        if p.returncode == NOT_INSTALLED:
+            raise NotInstalled(p.stderr.strip())
+        if p.returncode != 0:
+            raise AssertionError(p.stderr)
+        self.endpoint = p.stdout.strip().split('=', 1)[1]
+        return self
+
+    def stop(self):
+        self._script('stop', self.state_dir)
+
+    def client(self, endpoint=None):
+        """Only for URLs: it knows no signatures, and ignores those of S3."""
+        return s3_client.S3(endpoint or self.endpoint, self.access_key, self.secret_key, self.region)
+
+
 class FaultProxy:
     """tests/servers/faultproxy in front of a server; its rules are described
     in tests/servers/proxy/rules.h."""

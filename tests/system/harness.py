@@ -118,7 +118,7 @@ class Mount:
                 raise AssertionError('the daemon ended:\n' + self.log())
             if time.monotonic() > end:
                 raise AssertionError('not mounted in time:\n' + self.log())
-            time.sleep(0.02)
+            time.sleep(0.002)
         if not self.uid:        # a user's mount admits that user only
             os.stat(self.mountpoint)
         return self

@@ -39,6 +39,13 @@ class S3:
         self.host = urllib.parse.urlsplit(self.endpoint).netloc
         self.local = threading.local()
 
+    def _signature(self, stamp, scope, canonical):
+        text = '\n'.join(['AWS4-HMAC-SHA256', stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+        k = ('AWS4' + self.secret).encode()
+        for part in (*scope.split('/'), text):
+            k = hmac.new(k, part.encode(), hashlib.sha256).digest()
+        return k.hex()
+
     def _sign(self, method, path, query, payload_hash):
         now = datetime.datetime.now(datetime.timezone.utc)
         stamp, day = now.strftime('%Y%m%dT%H%M%SZ'), now.strftime('%Y%m%d')
@@ -47,12 +54,8 @@ class S3:
         canonical = '\n'.join([method, path, query, *(f'{k}:{headers[k]}' for k in sorted(headers)), '', names,
                                payload_hash])
         scope = f'{day}/{self.region}/s3/aws4_request'
-        text = '\n'.join(['AWS4-HMAC-SHA256', stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
-        k = ('AWS4' + self.secret).encode()
-        for part in (day, self.region, 's3', 'aws4_request', text):
-            k = hmac.new(k, part.encode(), hashlib.sha256).digest()
         headers['authorization'] = (f'AWS4-HMAC-SHA256 Credential={self.key}/{scope}, SignedHeaders={names}, '
-                                    f'Signature={k.hex()}')
+                                    f'Signature={self._signature(stamp, scope, canonical)}')
         return headers
 
     def call(self, method, bucket, key='', query=(), body=b'', headers=None):
@@ -83,6 +86,19 @@ class S3:
         if rs.status >= 300:
             raise S3Error(rs.status, data)
         return rs, data
+
+    def presign(self, bucket, key, seconds=86400):
+        """A URL that gets the object without a signed header, for that long."""
+        now = datetime.datetime.now(datetime.timezone.utc).strftime('%Y%m%dT%H%M%SZ')
+        return self.presigned(urllib.parse.quote(f'/{bucket}/{key}', safe='/-._~'), now, seconds)
+
+    def presigned(self, path, stamp, seconds):
+        scope = f'{stamp[:8]}/{self.region}/s3/aws4_request'
+        credential = urllib.parse.quote(f'{self.key}/{scope}', safe='')
+        query = (f'X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&X-Amz-Date={stamp}'
+                 f'&X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host')
+        canonical = f'GET\n{path}\n{query}\nhost:{self.host}\n\nhost\nUNSIGNED-PAYLOAD'
+        return f'{self.endpoint}{path}?{query}&X-Amz-Signature={self._signature(stamp, scope, canonical)}'
 
     def make_bucket(self, bucket):
         self.call('PUT', bucket)

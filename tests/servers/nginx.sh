@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A plain static server for tests and benchmarks: files of a folder over HTTP
+# on loopback, as any user.
+#
+#	nginx.sh start STATE ROOT    prints STATE/env: HTTP_ENDPOINT
+#	nginx.sh stop STATE          ends what start began, removes STATE
+#
+# Exit status 77 where nginx is not installed.  Debian: nginx-light.
+set -u
+. "$(dirname "$0")/common.sh"
+PATH=$PATH:/usr/sbin
+
+usage() {
+	complain "usage: start STATE ROOT, or stop STATE"
+	exit 2
+}
+
+[ $# -ge 2 ] || usage
+verb=$1
+state=$(realpath -m "$2")
+host=127.0.0.1
+
+# No log of requests: it is the client that is measured.
+write_conf() {
+	local port=$1 root=$2 user=
+	[ "$(id -u)" != 0 ] || user="user root;"
+	mkdir "$state/tmp"
+	cat >"$state/nginx.conf" <<-C
+	daemon off;
+	$user
+	worker_processes 1;
+	pid $state/nginx.run;
+	events { worker_connections 1024; }
+	http {
+	  access_log off;
+	  client_body_temp_path $state/tmp/body;
+	  proxy_temp_path $state/tmp/proxy;
+	  fastcgi_temp_path $state/tmp/fastcgi;
+	  uwsgi_temp_path $state/tmp/uwsgi;
+	  scgi_temp_path $state/tmp/scgi;
+	  sendfile on;
+	  sendfile_max_chunk 2m;
+	  tcp_nodelay on;
+	  keepalive_timeout 300;
+	  keepalive_requests 1000000;
+	  open_file_cache max=200000;
+	  default_type application/octet-stream;
+	  server { listen $host:$port; root $root; }
+	}
+	C
+}
+
+start() {
+	local port
+	[ -d "$1" ] || usage
+	require nginx curl python3
+	make_state || exit 1
+	port=$(unused_ports 1)
+	write_conf "$port" "$(realpath "$1")"
+	launch nginx nginx -c "$state/nginx.conf" -p "$state" -e "$state/error.log"
+	await_http nginx "http://$host:$port/" 20 || {
+		complain "nginx does not answer; its logs are in $state"
+		finish nginx
+		exit 1
+	}
+	echo "HTTP_ENDPOINT=http://$host:$port" | tee "$state/env"
+}
+
+case $verb in
+start)
+	[ $# -eq 3 ] || usage
+	start "$3"
+	;;
+stop)
+	finish nginx
+	remove_state
+	;;
+*)
+	usage
+	;;
+esac

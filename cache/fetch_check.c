@@ -94,6 +94,11 @@ void parts_begin(struct fetcher *f, struct fetch *fetch)
 			fetch->n_jobs++;
 }
 
+bool parts_are_all_here(const struct blob_state *st)
+{
+	return st->n_hashing && st->n_known + st->n_hashing >= st->parts;
+}
+
 static void bad_blob(struct fetcher *f, struct blob_state *st)
 	REQUIRES(&f->lock)
 {
@@ -137,24 +142,20 @@ static bool part_note(struct fetcher *f, struct fetch *fetch, uint32_t part,
 	return false;
 }
 
-void parts_hash(struct fetcher *f, struct fetch *fetch)
+void parts_judge(struct fetcher *f, struct fetch *fetch,
+		 const struct md5_lane *digests)
 {
 	struct blob_state *st = fetch->state;
 	bool is_bad = false;
 
 	for (int i = 0; i < fetch->n_jobs; i++) {
 		const struct part_job *job = &fetch->jobs[i];
-		struct digest *sum = digest_new(DIGEST_MD5);
-		uint8_t md5[MD5_SIZE];
 
-		for (int k = 0; k < job->n; k++)
-			digest_add(sum, job->pins[k]->data, job->pins[k]->len);
-		digest_finish(sum, md5);
-		digest_free(sum);
 		cache_unpin(f->cache, job->pins, job->n);
 		lock_take(&f->lock);
 		f->hashing_bytes -= part_len(st, job->part);
-		is_bad = part_note(f, fetch, job->part, md5) || is_bad;
+		is_bad = part_note(f, fetch, job->part, digests[i].md5) ||
+			 is_bad;
 		lock_drop(&f->lock);
 	}
 	if (!is_bad)

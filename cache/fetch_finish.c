@@ -314,12 +314,8 @@ static void end(struct fetcher *f, struct fetch *fetch)
 		fetch_pump(f);
 }
 
-static void hash(void *arg)
+void fetch_end_hashing(struct fetcher *f, struct fetch *fetch)
 {
-	struct fetch *fetch = arg;
-	struct fetcher *f = fetch->fetcher;
-
-	parts_hash(f, fetch);
 	lock_take(&f->lock);
 	fetch->is_hashing = false;
 	fetch_unlist(fetch);
@@ -333,7 +329,6 @@ static void finish(void *arg)
 {
 	struct fetch *fetch = arg;
 	struct fetcher *f = fetch->fetcher;
-	struct err ignored = ERR_INIT;
 
 	if (fetch->r == 0 && fetch->state->is_whole && !fetch->is_from_disk) {
 		fetch->r = fetch_check_whole(fetch);
@@ -346,10 +341,10 @@ static void finish(void *arg)
 		refuse(f, fetch);
 	if (extent_memory_trim_is_due())
 		extent_memory_trim();
-	if (!fetch->n_jobs)
+	if (fetch->n_jobs)
+		fetch_hash(f, fetch);
+	else
 		end(f, fetch);
-	else if (pool_submit(f->hashers, hash, fetch, &ignored) < 0)
-		hash(fetch);
 }
 
 /* Where the CPU is needed for longer than an answer takes. */

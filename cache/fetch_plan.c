@@ -185,7 +185,7 @@ static struct fetch *verdict_of(const struct blob_state *st)
 {
 	struct fetch *fetch = st->fetches;
 
-	if (!st->n_hashing || st->n_known + st->n_hashing < st->parts)
+	if (!parts_are_all_here(st))
 		return NULL;
 	while (fetch && !fetch->is_hashing)
 		fetch = fetch->state_next;

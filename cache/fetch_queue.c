@@ -111,6 +111,14 @@ void fetch_list_hashing(struct fetch *fetch)
 	st->fetches = fetch;
 }
 
+void fetch_uncount(struct fetcher *f, struct fetch *fetch)
+{
+	if (!fetch->is_counted)
+		return;
+	fetch->is_counted = false;
+	f->bytes -= cache_cost(fetch->len);
+}
+
 void fetch_free(struct fetcher *f, struct fetch *fetch)
 {
 	struct blob_state *st = fetch->state;
@@ -123,8 +131,7 @@ void fetch_free(struct fetcher *f, struct fetch *fetch)
 				   extent_memory_is_mapped(fetch->len));
 	if (fetch->is_charged)
 		memory_budget_give(f->opt.budget, cache_cost(fetch->len));
-	if (fetch->is_counted)
-		f->bytes -= cache_cost(fetch->len);
+	fetch_uncount(f, fetch);
 	free(fetch->if_match);
 	free(fetch->jobs);
 	free(fetch);

@@ -45,6 +45,7 @@ int fetcher_new(struct fetcher **out, const struct fetcher_options *opt,
 	lock_init(&f->lock);
 	cond_init(&f->idle);
 	cond_init(&f->timer_wake);
+	cond_init(&f->hash_wake);
 	f->states = calloc(FETCH_BUCKETS, sizeof(struct blob_state *));
 	f->memory = memory_budget_limit(opt->budget) -
 		    memory_budget_used(opt->budget);
@@ -57,6 +58,8 @@ int fetcher_new(struct fetcher **out, const struct fetcher_options *opt,
 			     err);
 	if (r == 0 && opt->disk)
 		r = disk_init(f, err);
+	if (r == 0)
+		r = fetch_hash_init(f, err);
 	if (r == 0)
 		r = fetch_wait_init(f, err);
 	if (r < 0) {
@@ -95,6 +98,7 @@ void fetcher_free(struct fetcher *f)
 		return;
 	lock_take(&f->lock);
 	f->stopping = true;
+	cond_signal(&f->hash_wake);
 	fail_all(f);
 	while (f->in_flight || f->finishing)
 		cond_wait(&f->idle, &f->lock);
@@ -102,6 +106,7 @@ void fetcher_free(struct fetcher *f)
 	lock_drop(&f->lock);
 
 	fetch_wait_stop(f);
+	fetch_hash_stop(f);
 	/* What it still writes is pinned, and its release pumps. */
 	if (f->opt.disk)
 		disk_cache_flush(f->opt.disk);
@@ -118,6 +123,7 @@ void fetcher_free(struct fetcher *f)
 	source_free_all(f);
 	cache_free(f->cache);
 	free(f->states);
+	cond_release(&f->hash_wake);
 	cond_release(&f->timer_wake);
 	cond_release(&f->idle);
 	lock_release(&f->lock);

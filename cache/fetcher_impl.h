@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include "backends/base/digest.h"
 #include "backends/base/lock.h"
+#include "backends/base/md5_lanes.h"
 #include "backends/base/pool.h"
 #include "cache/cache.h"
 #include "cache/fetcher.h"
@@ -62,8 +63,16 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
  * enough to be read; digests of parts an eighth.
  */
 #define FETCH_BYTES_SHARE 2
-#define FETCH_HASHING_SHARE 8	/* then nothing more is read ahead */
+#define FETCH_HASHING_SHARE 3	/* then nothing more is read ahead */
 #define FETCH_PARTS_SHARE 8
+
+/*
+ * Several parts are hashed in little more time than one (see md5_lanes.h), so
+ * they wait for one another: until as many are there as this share of the
+ * memory holds, or for so long, but never when the verdict is near.
+ */
+#define FETCH_BATCH_SHARE 4
+#define FETCH_BATCH_MS 100
 
 /* From this size on bytes are hashed apart, so that answers need not wait. */
 #define FETCH_HASH_APART ((size_t)256 << 10)
@@ -170,6 +179,7 @@ struct fetch {
 	struct source *source;
 	struct fetch *state_next;
 	struct fetch *queue_prev, *queue_next;
+	struct fetch *hash_next;
 	bool is_queued, is_ahead, is_private;
 	bool is_charged;	/* data is paid for, and not the cache's yet */
 	bool is_counted;	/* in fetcher->bytes */
@@ -215,7 +225,7 @@ struct fetcher {
 	struct fetcher_options opt;
 	struct cache *cache;
 	struct pool *pool;	/* answers, and digests of what is small */
-	struct pool *hashers;	/* digests that take milliseconds */
+	struct pool *hashers;	/* digests of large whole blobs */
 	uint64_t memory;	/* what requests, cache and tables share */
 
 	struct lock lock;
@@ -234,6 +244,13 @@ struct fetcher {
 	unsigned finishing;	/* came back, not yet answered */
 	uint64_t bytes;		/* of both */
 	uint64_t hashing_bytes;	/* content pinned until it is hashed */
+	struct fetch *hash_head, **hash_tail;	/* their parts are to be hashed */
+	int n_hash_jobs;	/* of these */
+	int64_t hash_at_ms;	/* at the latest */
+	bool is_hashing_over;	/* the hashing thread is to end */
+	struct cond hash_wake;
+	pthread_t hasher;
+	bool has_hasher;
 	uint64_t parts_bytes;	/* of all part tables */
 	unsigned n_ahead;	/* in flight, started for nobody */
 	uint64_t ahead_bytes;	/* of these and of those that are queued */
@@ -333,6 +350,8 @@ void fetch_list_hashing(struct fetch *fetch);
 /* A queued one that nobody wants: out of the queue, freed. */
 void fetch_abandon(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 void fetch_free(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
+/* What it brought is the cache's: the next request may take its place. */
+void fetch_uncount(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 /* Starts what may be started. */
 void fetch_pump(struct fetcher *f) EXCLUDES(&f->lock);
 
@@ -343,8 +362,22 @@ int fetch_check_whole(struct fetch *fetch) MUST_CHECK;
 
 /* Pins the parts that the fetch completed, as its jobs. */
 void parts_begin(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
-/* Hashes and unpins them; judges the blob when they were the last ones. */
-void parts_hash(struct fetcher *f, struct fetch *fetch) EXCLUDES(&f->lock);
+/* Every part is known or being hashed. */
+bool parts_are_all_here(const struct blob_state *st);
+/*
+ * Unpins the fetch's parts, whose digests these are; judges the blob when they
+ * were the last ones.
+ */
+void parts_judge(struct fetcher *f, struct fetch *fetch,
+		 const struct md5_lane *digests) EXCLUDES(&f->lock);
+
+/* --- fetch_hash.c: the thread that hashes parts, several at once --- */
+
+int fetch_hash_init(struct fetcher *f, struct err *err) MUST_CHECK;
+/* Nothing may wait to be hashed. */
+void fetch_hash_stop(struct fetcher *f) EXCLUDES(&f->lock);
+/* The fetch's jobs; fetch_end_hashing() when they are done. */
+void fetch_hash(struct fetcher *f, struct fetch *fetch) EXCLUDES(&f->lock);
 
 /* --- fetcher.c --- */
 
@@ -355,6 +388,9 @@ int fetch_refusal(int r, struct err *err) MUST_CHECK;
 
 void fetch_arrived(void *arg, int r, const struct object_info *info,
 		   const struct err *err);
+/* Its parts were judged. */
+void fetch_end_hashing(struct fetcher *f, struct fetch *fetch)
+	EXCLUDES(&f->lock);
 /* A job: reads the fetch's record. */
 void fetch_read_disk(void *fetch);
 /* Calls done() with the pinned bytes, and unpins. */

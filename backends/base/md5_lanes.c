@@ -289,10 +289,24 @@ bool md5_lanes_by(enum md5_lanes_kind kind, struct md5_lane *lanes, int n)
 	return true;
 }
 
+static void md5_alone(struct md5_lane *lane)
+{
+	struct digest *sum = digest_new(DIGEST_MD5);
+
+	for (int i = 0; i < lane->n; i++)
+		digest_add(sum, lane->iov[i].iov_base, lane->iov[i].iov_len);
+	digest_finish(sum, lane->md5);
+	digest_free(sum);
+}
+
 void md5_lanes(struct md5_lane *lanes, int n)
 {
 	enum md5_lanes_kind kind = MD5_LANES_AVX512;
 
+	if (n == 1) {
+		md5_alone(lanes);
+		return;
+	}
 	while (!md5_lanes_by(kind, lanes, n))
 		kind++;
 }

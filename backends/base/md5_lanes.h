@@ -23,10 +23,7 @@ struct md5_lane {
 	uint8_t md5[MD5_SIZE];	/* the result */
 };
 
-/*
- * n <= MD5_LANES.  Costs as much for one as for all of them: worth it from two
- * contents of about the same length on.
- */
+/* n <= MD5_LANES.  Two cost as much as all; one alone goes to OpenSSL. */
 void md5_lanes(struct md5_lane *lanes, int n);
 
 /* What it is done by, the best first; false: this processor cannot. */

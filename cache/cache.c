@@ -580,6 +580,20 @@ void cache_forget(struct cache *cache, const struct blob_id *id)
 	free_list(cache, dead);
 }
 
+uint64_t cache_evict_all(struct cache *cache)
+{
+	struct extent *list;
+	uint64_t bytes;
+
+	lock_take(&cache->lock);
+	bytes = cache->bytes;
+	list = evict_locked(cache, UINT64_MAX);
+	bytes -= cache->bytes;
+	lock_drop(&cache->lock);
+	free_list(cache, list);
+	return bytes;
+}
+
 uint64_t cache_bytes_of(struct cache *cache, const struct blob_id *id)
 {
 	const struct cache_blob *blob;

@@ -105,6 +105,9 @@ void cache_drop(struct cache *cache, struct extent *const *extents, int n);
 /* Drops all of a blob; what is pinned of it lives until it is unpinned. */
 void cache_forget(struct cache *cache, const struct blob_id *id);
 
+/* Drops all that is not pinned; the bytes of content. */
+uint64_t cache_evict_all(struct cache *cache);
+
 uint64_t cache_bytes_of(struct cache *cache, const struct blob_id *id);
 /* Content held, and how many extents that is. */
 void cache_count(struct cache *cache, uint64_t *bytes, uint64_t *extents);

@@ -326,6 +326,21 @@ bool state_condemn(struct fetcher *f, struct blob_state *st)
 	return was_served;
 }
 
+void state_evict(struct fetcher *f, struct blob_state *st)
+{
+	cache_forget(f->cache, &st->id);
+	state_forget_parts(f, st);
+	st->is_verified = false;
+	if (st->fingerprint)
+		state_write_note(f, st);
+}
+
+void state_evict_idle(struct fetcher *f)
+{
+	for (struct blob_state *st = f->idle_oldest; st; st = st->idle_next)
+		state_evict(f, st);
+}
+
 void state_free_all(struct fetcher *f)
 {
 	for (size_t i = 0; i < FETCH_BUCKETS; i++)

@@ -368,6 +368,45 @@ void fetcher_forget(struct fetcher *f, const struct blob *blob)
 	lock_drop(&f->lock);
 }
 
+void fetcher_evict(struct fetcher *f, const struct blob *blob,
+		   struct fetcher_evicted *out)
+{
+	struct blob_state *st;
+	struct segment_key key;
+	struct blob_id id;
+	bool is_on_disk;
+
+	blob_identify(&id, blob);
+	lock_take(&f->lock);
+	st = state_get(f, &id, blob);
+	if (!st) {
+		lock_drop(&f->lock);
+		return;
+	}
+	is_on_disk = st->is_on_disk;
+	key = st->disk_key;
+	lock_drop(&f->lock);
+	/* Looks at each grain of it: not under the fetcher's lock. */
+	if (is_on_disk)
+		out->bytes_disk += disk_cache_forget(f->opt.disk, &key,
+						     blob->size);
+	lock_take(&f->lock);
+	if (st->refs == 1) {
+		out->bytes_memory += cache_bytes_of(f->cache, &id);
+		state_evict(f, st);
+	}
+	state_put(f, st);
+	lock_drop(&f->lock);
+}
+
+void fetcher_evict_all(struct fetcher *f, struct fetcher_evicted *out)
+{
+	lock_take(&f->lock);
+	state_evict_idle(f);
+	lock_drop(&f->lock);
+	out->bytes_memory += cache_evict_all(f->cache);
+}
+
 void fetcher_stats(struct fetcher *f, struct fetcher_stats *out)
 {
 	uint64_t extents;

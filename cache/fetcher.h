@@ -83,8 +83,21 @@ void fetcher_cancel(struct fetcher *fetcher, void *arg);
  * whichever has more; for the xattr and status.
  */
 uint64_t fetcher_cached_bytes(struct fetcher *fetcher, const struct blob *blob);
-/* Drops what is cached of a blob. */
+/* Drops what is cached of a blob, which is not what it should be. */
 void fetcher_forget(struct fetcher *fetcher, const struct blob *blob);
+
+struct fetcher_evicted {
+	uint64_t bytes_memory, bytes_disk;	/* of content */
+};
+/*
+ * Drops what is cached of a blob, or of all, though it is right; adds to *out.
+ * What is being read stays in memory, so that no read has to begin again.  On
+ * the disk all goes, see disk_cache_forget(); of all, by disk_cache_reclaim(),
+ * which the caller calls next.
+ */
+void fetcher_evict(struct fetcher *fetcher, const struct blob *blob,
+		   struct fetcher_evicted *out);
+void fetcher_evict_all(struct fetcher *fetcher, struct fetcher_evicted *out);
 
 struct fetcher_stats {
 	uint64_t hits, misses, bytes_served, bad_blobs;

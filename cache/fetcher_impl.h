@@ -291,6 +291,12 @@ void state_restart(struct fetcher *f, struct blob_state *st)
  */
 bool state_condemn(struct fetcher *f, struct blob_state *st)
 	REQUIRES(&f->lock);
+/*
+ * Nobody uses it now and its bytes leave memory.  They are still the blob's,
+ * by the same validator, but are to be verified again when they come again.
+ */
+void state_evict(struct fetcher *f, struct blob_state *st) REQUIRES(&f->lock);
+void state_evict_idle(struct fetcher *f) REQUIRES(&f->lock);
 void state_free_all(struct fetcher *f) REQUIRES(&f->lock);
 /* What came under this validator is the blob's: -ESTALE when it was another. */
 int state_set_validator(struct fetcher *f, struct blob_state *st,

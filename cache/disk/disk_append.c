@@ -80,7 +80,12 @@ static bool index_entry(struct disk_cache *dc, const struct segment_entry *e)
 	struct disk_note note = disk_note_of(e), now;
 
 	if (e->len)
-		return disk_index_set(dc->index, &e->key, e->part, &place);
+		return disk_is_forgotten(dc, &e->key) ||
+		       disk_index_set(dc->index, &e->key, e->part, &place);
+	if (disk_note_equal(&note, &DISK_TOMBSTONE)) {
+		dc->slots[dc->open_slot].n_tombstones++;
+		return true;
+	}
 	/* The newest holds, which may be one that is queued. */
 	if (disk_notes_find(dc->notes, &e->key, false, &now) &&
 	    disk_note_equal(&now, &note))

@@ -42,7 +42,8 @@ uint32_t disk_slot_add(struct disk_cache *dc, struct segment *s)
 	}
 	if (slot == dc->n_slots)
 		dc->n_slots++;
-	dc->slots[slot] = (struct disk_slot){ s, DISK_NO_SLOT };
+	dc->slots[slot] = (struct disk_slot){ .segment = s,
+					      .newer = DISK_NO_SLOT };
 	if (dc->newest == DISK_NO_SLOT)
 		dc->oldest = slot;
 	else
@@ -52,18 +53,19 @@ uint32_t disk_slot_add(struct disk_cache *dc, struct segment *s)
 	return slot;
 }
 
-struct segment *disk_slot_take_oldest(struct disk_cache *dc, uint32_t *slot)
+struct segment *disk_slot_take(struct disk_cache *dc, uint32_t slot)
 {
-	struct segment *s;
+	struct segment *s = dc->slots[slot].segment;
+	uint32_t *link = &dc->oldest, older = DISK_NO_SLOT;
 
-	*slot = dc->oldest;
-	if (*slot == DISK_NO_SLOT)
-		return NULL;
-	s = dc->slots[*slot].segment;
-	dc->slots[*slot].segment = NULL;
-	dc->oldest = dc->slots[*slot].newer;
-	if (dc->oldest == DISK_NO_SLOT)
-		dc->newest = DISK_NO_SLOT;
+	while (*link != slot) {
+		older = *link;
+		link = &dc->slots[older].newer;
+	}
+	*link = dc->slots[slot].newer;
+	if (dc->newest == slot)
+		dc->newest = older;
+	dc->slots[slot].segment = NULL;
 	dc->n_segments--;
 	return s;
 }
@@ -75,7 +77,9 @@ struct segment *disk_slot_take_oldest(struct disk_cache *dc, uint32_t *slot)
 
 struct loading {
 	struct disk_cache *dc;
+	struct disk_index *tombstones;	/* as records: all that came so far */
 	uint32_t slot;
+	uint32_t n_tombstones;		/* of that slot */
 };
 
 static int load_entry(void *arg, const struct segment_entry *e)
@@ -84,15 +88,20 @@ static int load_entry(void *arg, const struct segment_entry *e)
 	struct disk_cache *dc = loading->dc;
 	struct disk_place place = { loading->slot, e->len,
 				    (uint32_t)e->value };
+	struct disk_note note = disk_note_of(e);
 	struct disk_place known;
 	bool fits = true;
 
 	lock_take(&dc->lock);
-	if (e->len == 0) {
-		struct disk_note note = disk_note_of(e);
-
+	if (e->len == 0 && disk_note_equal(&note, &DISK_TOMBSTONE)) {
+		loading->n_tombstones++;
+		fits = disk_index_set(loading->tombstones, &e->key, 0, &place);
+	} else if (e->len == 0) {
 		(void)disk_notes_set(dc->notes, &e->key, &note, loading->slot,
 				     true);
+	} else if (disk_index_find(loading->tombstones, &e->key, 0, false,
+				   &known)) {
+		/* It was forgotten after it was written. */
 	} else if (!disk_index_find(dc->index, &e->key, e->part, false,
 				    &known)) {
 		fits = disk_index_set(dc->index, &e->key, e->part, &place);
@@ -145,9 +154,10 @@ static int list_segments(struct disk_cache *dc, uint64_t **out, size_t *n,
  * Into the next slot: the first ones are newer, which the list of ages, made
  * afterwards, turns round.
  */
-static int load_segment(struct disk_cache *dc, uint64_t sequence)
+static int load_segment(struct disk_cache *dc, struct disk_index *tombstones,
+			uint64_t sequence)
 {
-	struct loading loading = { dc, dc->n_slots };
+	struct loading loading = { dc, tombstones, dc->n_slots, 0 };
 	struct segment *s = NULL;
 	struct err err = ERR_INIT;
 	int r = -EBADMSG;
@@ -163,6 +173,7 @@ static int load_segment(struct disk_cache *dc, uint64_t sequence)
 	lock_take(&dc->lock);
 	if (disk_slot_add(dc, s) != loading.slot)
 		abort();
+	dc->slots[loading.slot].n_tombstones = loading.n_tombstones;
 	dc->bytes += segment_bytes(s);
 	lock_drop(&dc->lock);
 	return 0;
@@ -180,17 +191,22 @@ static void reverse_ages(struct disk_cache *dc)
 static int load_all(struct disk_cache *dc, struct err *err)
 {
 	cleanup_free uint64_t *sequences = NULL;
+	struct disk_index *tombstones = NULL;
 	bool is_full = false;
 	uint64_t oldest = 0;
 	size_t n;
 	int r;
 
 	r = list_segments(dc, &sequences, &n, err);
+	if (r == 0)
+		r = disk_index_new(&tombstones, dc->budget, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n && !is_full; i++)
-		is_full = load_segment(dc, sequences[i]) == -ENOMEM ||
+		is_full = load_segment(dc, tombstones, sequences[i]) ==
+				  -ENOMEM ||
 			  dc->n_segments >= dc->segments_max;
+	disk_index_free(tombstones);
 	/* The older ones find no room in the index, or too few descriptors. */
 	if (is_full && dc->n_slots)
 		oldest = segment_sequence(dc->slots[dc->n_slots - 1].segment);
@@ -399,20 +415,6 @@ uint64_t disk_cache_bytes_of(struct disk_cache *dc,
 	return bytes;
 }
 
-void disk_cache_forget(struct disk_cache *dc, const struct segment_key *key,
-		       uint64_t size)
-{
-	struct disk_place place;
-
-	lock_take(&dc->lock);
-	for (uint64_t at = 0; at < size; at += DISK_CACHE_GRAIN)
-		if (disk_index_find(dc->index, key, disk_part(at), false,
-				    &place))
-			disk_index_remove(dc->index, key, disk_part(at),
-					  place.slot);
-	lock_drop(&dc->lock);
-}
-
 bool disk_cache_note(struct disk_cache *dc, const struct segment_key *key,
 		     struct disk_note *out)
 {
@@ -430,6 +432,7 @@ void disk_cache_stats(struct disk_cache *dc, struct disk_cache_stats *out)
 	out->bytes = dc->bytes;
 	out->size = dc->size;
 	out->records = disk_index_count(dc->index);
+	out->record_bytes = disk_index_bytes(dc->index);
 	out->segments = dc->n_segments;
 	out->written = dc->written;
 	out->dropped = dc->dropped;

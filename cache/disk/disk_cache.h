@@ -71,9 +71,24 @@ void disk_cache_release(struct disk_record *record);
 uint64_t disk_cache_bytes_of(struct disk_cache *dc,
 			     const struct segment_key *key, uint64_t size);
 
-/* A miss from now on, in this process; a note says it for good. */
-void disk_cache_forget(struct disk_cache *dc, const struct segment_key *key,
-		       uint64_t size);
+/*
+ * A miss from now on, what is queued of it too, and for the next process once
+ * the open segment is sealed; the bytes that records held.  Where they lay is
+ * free when their segments go.  Who forgets many calls disk_cache_flush() now
+ * and then: each is queued.
+ */
+uint64_t disk_cache_forget(struct disk_cache *dc,
+			   const struct segment_key *key, uint64_t size);
+/*
+ * Waits until what was forgotten is so for the next process too, and segments
+ * are removed in which nothing is left; is_all: everything is forgotten, and
+ * all of them are.  *bytes: what that freed.  One call at a time.  -ETIMEDOUT:
+ * not by deadline_ms, it goes on; -EIO: removed, but not for the next process,
+ * for the disk took no tombstones.
+ */
+int disk_cache_reclaim(struct disk_cache *dc, bool is_all,
+		       int64_t deadline_ms, uint64_t *bytes, struct err *err)
+	MUST_CHECK;
 
 /*
  * Keeps len bytes at offset: within one extent, from a grain on.  They must
@@ -101,6 +116,7 @@ void disk_cache_flush(struct disk_cache *dc);
 
 struct disk_cache_stats {
 	uint64_t bytes, size, records, segments;
+	uint64_t record_bytes;	/* content; bytes is what segments take */
 	uint64_t written, dropped, damaged, evicted;	/* records */
 	bool is_paused;
 	char problem[ERR_TEXT_MAX];	/* why; "" when all is well */

@@ -16,19 +16,27 @@
 #define DISK_SEGMENTS_MAX 262144u	/* 16 TiB */
 #define DISK_SEGMENTS_SHARE 8	/* of the size, in a small cache */
 
+#define DISK_FORGET_CHAINS 1024u
+
 struct disk_slot {
 	struct segment *segment;	/* NULL: the slot is free */
 	uint32_t newer;			/* slot numbers; DISK_NO_SLOT: none */
+	uint32_t n_tombstones;
 };
 #define DISK_NO_SLOT UINT32_MAX
 
+enum disk_job_kind { DISK_PUT, DISK_NOTE, DISK_FORGET, DISK_RECLAIM, DISK_CLEAR };
+
 struct disk_job {
+	enum disk_job_kind kind;
 	struct disk_job *next;
 	struct segment_key key;
 	uint64_t offset;
-	const void *data;	/* NULL: a note */
+	const void *data;	/* DISK_PUT */
 	uint32_t len;
-	struct disk_note note;
+	struct disk_note note;	/* DISK_NOTE */
+	struct disk_job *forget_next;	/* DISK_FORGET: of the same chain */
+	bool has_records;		/* ... there is something to forget */
 	void (*release)(void *arg);
 	void *arg;
 };
@@ -53,6 +61,11 @@ struct disk_cache {
 	struct disk_job *head, *tail;
 	uint64_t queued_bytes, queued_max;
 	bool is_writing;	/* the thread has a job in hand */
+	struct disk_job *forgets[DISK_FORGET_CHAINS];	/* that are queued */
+	/* Calls of disk_cache_reclaim(), and what came of the last one. */
+	uint64_t reclaims, reclaimed, reclaimed_bytes;
+	/* Since the one before. */
+	bool has_lost_tombstone;
 	int64_t progress_ms;	/* when it ended one */
 	bool is_stopping;
 	struct cond work, idle;
@@ -80,12 +93,14 @@ static inline uint32_t disk_part(uint64_t offset)
 /* A slot for a segment that is newer than all.  DISK_NO_SLOT: no memory. */
 uint32_t disk_slot_add(struct disk_cache *dc, struct segment *s)
 	REQUIRES(&dc->lock);
-/* Takes the oldest out; its segment is the caller's. */
-struct segment *disk_slot_take_oldest(struct disk_cache *dc, uint32_t *slot)
+/* Takes one that is in use out; its segment is the caller's. */
+struct segment *disk_slot_take(struct disk_cache *dc, uint32_t slot)
 	REQUIRES(&dc->lock);
 
 /* --- disk_writer.c: what is queued, and the thread that writes it --- */
 int disk_writer_start(struct disk_cache *dc, struct err *err) MUST_CHECK;
+void disk_enqueue(struct disk_cache *dc, struct disk_job *job)
+	REQUIRES(&dc->lock);
 /* Writes what is queued, and seals. */
 void disk_writer_stop(struct disk_cache *dc);
 
@@ -109,8 +124,21 @@ int disk_seal(struct disk_cache *dc, struct err *err) MUST_CHECK;
 
 /* False: only the open one is left. */
 bool disk_evict_oldest(struct disk_cache *dc);
+/* Its segment goes as it is; what of it took room does not any more. */
+uint64_t disk_slot_free(struct disk_cache *dc, uint32_t slot);
 /* Evicts until n more bytes fit. */
 int disk_make_room(struct disk_cache *dc, uint64_t n, struct err *err)
 	MUST_CHECK;
+
+/* --- disk_forget.c --- */
+
+/* One is queued for these records: what is written of them now is dead. */
+bool disk_is_forgotten(struct disk_cache *dc, const struct segment_key *key)
+	REQUIRES(&dc->lock);
+/* On the writing thread: a DISK_FORGET; a DISK_RECLAIM or DISK_CLEAR. */
+int disk_forget_write(struct disk_cache *dc, struct disk_job *job,
+		      struct err *err) MUST_CHECK;
+int disk_reclaim_write(struct disk_cache *dc, const struct disk_job *job,
+		       struct err *err) MUST_CHECK;
 
 #endif

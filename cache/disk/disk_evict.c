@@ -80,6 +80,22 @@ static void carry(struct eviction *ev, struct segment *s)
 	}
 }
 
+uint64_t disk_slot_free(struct disk_cache *dc, uint32_t slot)
+{
+	struct segment *s;
+	uint64_t bytes;
+
+	lock_take(&dc->lock);
+	s = disk_slot_take(dc, slot);
+	bytes = segment_bytes(s);
+	dc->bytes -= bytes;
+	lock_drop(&dc->lock);
+	segment_unlink(dc->dir_fd, segment_sequence(s));
+	segment_put(s);
+	dc->unchecked_bytes = DISK_ROOM_CHECK_BYTES;
+	return bytes;
+}
+
 bool disk_evict_oldest(struct disk_cache *dc)
 {
 	struct eviction ev = { .dc = dc };
@@ -102,13 +118,7 @@ bool disk_evict_oldest(struct disk_cache *dc)
 	}
 	carry(&ev, s);
 	free(ev.kept);
-	lock_take(&dc->lock);
-	s = disk_slot_take_oldest(dc, &ev.slot);
-	dc->bytes -= segment_bytes(s);
-	lock_drop(&dc->lock);
-	segment_unlink(dc->dir_fd, segment_sequence(s));
-	segment_put(s);
-	dc->unchecked_bytes = DISK_ROOM_CHECK_BYTES;
+	(void)disk_slot_free(dc, ev.slot);
 	return true;
 }
 

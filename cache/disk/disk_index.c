@@ -16,6 +16,7 @@
 #define BUDGET_SHARE 2
 
 #define MARKED (1u << 31)
+#define NO_SLOT UINT32_MAX	/* the entry is free */
 
 struct entry {
 	uint64_t lo;
@@ -38,6 +39,7 @@ struct disk_index {
 	uint32_t *chains;
 	uint32_t n_chains;	/* a power of two */
 	uint64_t count;
+	uint64_t bytes;		/* of the records' content */
 	uint64_t charged;	/* bytes of the budget */
 };
 
@@ -136,6 +138,7 @@ static bool slab_add(struct disk_index *ix)
 	}
 	ix->slabs[ix->n_slabs++] = slab;
 	for (uint32_t i = SLAB_ENTRIES; i > 0; i--) {
+		slab[i - 1].slot = NO_SLOT;
 		slab[i - 1].next = ix->free;
 		ix->free = (ix->n_slabs - 1) * SLAB_ENTRIES + i;
 	}
@@ -211,33 +214,39 @@ bool disk_index_set(struct disk_index *ix, const struct segment_key *key,
 		e->lo = key->lo;
 		e->hi = (uint32_t)key->hi;
 		e->part = part;
+		e->len = 0;
 		e->next = *chain;
 		*chain = number;
 		ix->count++;
 	}
 	e = entry_at(ix, number);
+	ix->bytes += (uint64_t)place->len - (e->len & ~MARKED);
 	e->slot = place->slot;
 	e->offset = place->offset;
 	e->len = place->len;
 	return true;
 }
 
+static void entry_free(struct disk_index *ix, uint32_t *link)
+{
+	uint32_t number = *link;
+	struct entry *e = entry_at(ix, number);
+
+	*link = e->next;
+	ix->bytes -= e->len & ~MARKED;
+	e->slot = NO_SLOT;
+	e->next = ix->free;
+	ix->free = number;
+	ix->count--;
+}
+
 void disk_index_remove(struct disk_index *ix, const struct segment_key *key,
 		       uint32_t part, uint32_t slot)
 {
 	uint32_t *link = link_to(ix, key, part);
-	uint32_t number = *link;
-	struct entry *e;
 
-	if (!number)
-		return;
-	e = entry_at(ix, number);
-	if (e->slot != slot)
-		return;
-	*link = e->next;
-	e->next = ix->free;
-	ix->free = number;
-	ix->count--;
+	if (*link && entry_at(ix, *link)->slot == slot)
+		entry_free(ix, link);
 }
 
 void disk_index_drop_slot(struct disk_index *ix, uint32_t slot)
@@ -246,17 +255,12 @@ void disk_index_drop_slot(struct disk_index *ix, uint32_t slot)
 		uint32_t *link = &ix->chains[i];
 
 		while (*link) {
-			uint32_t number = *link;
-			struct entry *e = entry_at(ix, number);
+			struct entry *e = entry_at(ix, *link);
 
-			if (e->slot != slot) {
+			if (e->slot == slot)
+				entry_free(ix, link);
+			else
 				link = &e->next;
-				continue;
-			}
-			*link = e->next;
-			e->next = ix->free;
-			ix->free = number;
-			ix->count--;
 		}
 	}
 }
@@ -276,4 +280,32 @@ bool disk_index_unmark(struct disk_index *ix, const struct segment_key *key,
 uint64_t disk_index_count(const struct disk_index *ix)
 {
 	return ix->count;
+}
+
+uint64_t disk_index_bytes(const struct disk_index *ix)
+{
+	return ix->bytes;
+}
+
+void disk_index_clear(struct disk_index *ix)
+{
+	for (uint32_t i = 0; i < ix->n_slabs; i++) {
+		free(ix->slabs[i]);
+		discharge(ix, (uint64_t)SLAB_ENTRIES * sizeof(struct entry));
+	}
+	ix->n_slabs = 0;
+	ix->free = 0;
+	ix->count = ix->bytes = 0;
+	memset(ix->chains, 0, ix->n_chains * sizeof(*ix->chains));
+}
+
+bool disk_index_count_slots(const struct disk_index *ix, uint32_t part,
+			    uint32_t *counts, uint32_t n)
+{
+	if (part >= ix->n_slabs)
+		return false;
+	for (uint32_t i = 0; i < SLAB_ENTRIES; i++)
+		if (ix->slabs[part][i].slot < n)
+			counts[ix->slabs[part][i].slot]++;
+	return true;
 }

@@ -49,5 +49,17 @@ bool disk_index_unmark(struct disk_index *ix, const struct segment_key *key,
 		       uint32_t part, uint32_t slot);
 
 uint64_t disk_index_count(const struct disk_index *ix);
+/* Of the content of all records. */
+uint64_t disk_index_bytes(const struct disk_index *ix);
+
+void disk_index_clear(struct disk_index *ix);
+
+/*
+ * Adds to counts[slot] how many records are there, for slots below n: of the
+ * part'th piece of the index, so that the lock need not be held throughout;
+ * false: there is none.  Records stay in their piece.
+ */
+bool disk_index_count_slots(const struct disk_index *ix, uint32_t part,
+			    uint32_t *counts, uint32_t n);
 
 #endif

@@ -127,3 +127,29 @@ bool disk_notes_unmark(struct disk_notes *notes, const struct segment_key *key,
 	note->is_marked = false;
 	return true;
 }
+
+void disk_notes_count_slots(const struct disk_notes *notes, uint32_t *counts,
+			    uint32_t n)
+{
+	for (size_t i = 0; i < CHAINS; i++)
+		for (const struct note *note = notes->chains[i]; note;
+		     note = note->next)
+			if (note->slot < n)
+				counts[note->slot]++;
+}
+
+void disk_notes_each(struct disk_notes *notes, disk_note_fn each, void *arg)
+{
+	for (size_t i = 0; i < CHAINS; i++) {
+		for (struct note *note = notes->chains[i]; note;
+		     note = note->next) {
+			struct disk_note value;
+
+			note_tell(note, &value);
+			each(arg, &note->key, &value);
+			note->fingerprint = value.fingerprint;
+			note->salt = value.salt & DISK_NOTE_SALT_MAX;
+			note->is_verified = value.is_verified;
+		}
+	}
+}

@@ -27,6 +27,14 @@ int disk_notes_new(struct disk_notes **out, struct memory_budget *budget,
 		   struct err *err) MUST_CHECK;
 void disk_notes_free(struct disk_notes *notes);
 
+/*
+ * A note that is kept in segments only: it stands under the key of records,
+ * and those that are older are none.  No blob's note is like it: where nothing
+ * is valid nothing is verified.
+ */
+#define DISK_TOMBSTONE \
+	((struct disk_note){ 0, DISK_NOTE_SALT_MAX, true })
+
 static inline bool disk_note_equal(const struct disk_note *a,
 				   const struct disk_note *b)
 {
@@ -60,5 +68,13 @@ bool disk_notes_set(struct disk_notes *notes, const struct segment_key *key,
  */
 bool disk_notes_unmark(struct disk_notes *notes, const struct segment_key *key,
 		       uint32_t slot, const struct disk_note *value);
+
+/* Adds to counts[slot] how many of those that hold are there. */
+void disk_notes_count_slots(const struct disk_notes *notes, uint32_t *counts,
+			    uint32_t n);
+typedef void (*disk_note_fn)(void *arg, const struct segment_key *key,
+			     struct disk_note *note);
+/* Of each note that holds; what each() makes of it holds from then on. */
+void disk_notes_each(struct disk_notes *notes, disk_note_fn each, void *arg);
 
 #endif

@@ -81,18 +81,42 @@ static void hide_all(struct disk_cache *dc)
 	}
 }
 
+static int note_write(struct disk_cache *dc, const struct disk_job *job,
+		      struct err *err)
+{
+	int r = disk_append(dc, &job->key, 0, NULL, 0, &job->note, err);
+
+	if (job->note.fingerprint)
+		return r;
+	/* That nothing is valid must be known to the next process too. */
+	if (r == 0)
+		r = disk_seal(dc, err);
+	if (r < 0)
+		hide_all(dc);
+	return r;
+}
+
 static void job_write(struct disk_cache *dc, struct disk_job *job)
 {
 	struct err err = ERR_INIT;
-	int r;
+	int r = 0;
 
-	r = disk_append(dc, &job->key, job->offset, job->data, job->len,
-			&job->note, &err);
-	/* That nothing is valid must be known to the next process too. */
-	if (r == 0 && !job->data && !job->note.fingerprint)
-		r = disk_seal(dc, &err);
-	if (r < 0 && !job->data && !job->note.fingerprint)
-		hide_all(dc);
+	switch (job->kind) {
+	case DISK_PUT:
+		r = disk_append(dc, &job->key, job->offset, job->data,
+				job->len, NULL, &err);
+		break;
+	case DISK_NOTE:
+		r = note_write(dc, job, &err);
+		break;
+	case DISK_FORGET:
+		r = disk_forget_write(dc, job, &err);
+		break;
+	case DISK_RECLAIM:
+	case DISK_CLEAR:
+		r = disk_reclaim_write(dc, job, &err);
+		break;
+	}
 	if (r < 0)
 		pause_writing(dc, &err);
 	else
@@ -137,8 +161,8 @@ static void *writer_run(void *arg)
 		is_paused = clock_ms() < dc->paused_until_ms;
 		dc->dropped += is_paused;
 		lock_drop(&dc->lock);
-		/* A note is tried in any case: see job_write(). */
-		if (!is_paused || !job->data)
+		/* A note is tried in any case: see note_write(). */
+		if (!is_paused || job->kind != DISK_PUT)
 			job_write(dc, job);
 		lock_take(&dc->lock);
 		dc->queued_bytes -= job->len;
@@ -182,8 +206,7 @@ void disk_cache_flush(struct disk_cache *dc)
 	lock_drop(&dc->lock);
 }
 
-static void enqueue(struct disk_cache *dc, struct disk_job *job)
-	REQUIRES(&dc->lock)
+void disk_enqueue(struct disk_cache *dc, struct disk_job *job)
 {
 	if (!dc->head && !dc->is_writing)
 		dc->progress_ms = clock_ms();	/* it was idle */
@@ -217,7 +240,7 @@ void disk_cache_put(struct disk_cache *dc, const struct segment_key *key,
 		job->len = len;
 		job->release = release;
 		job->arg = arg;
-		enqueue(dc, job);
+		disk_enqueue(dc, job);
 	}
 	dc->dropped += !fits && !is_known;
 	lock_drop(&dc->lock);
@@ -242,12 +265,17 @@ void disk_cache_set_note(struct disk_cache *dc, const struct segment_key *key,
 			 const struct disk_note *note)
 {
 	struct disk_job *job = calloc(1, sizeof(*job));
+	struct disk_note value = *note;
 
+	/* Else it might look like DISK_TOMBSTONE. */
+	value.is_verified = note->is_verified && note->fingerprint;
 	lock_take(&dc->lock);
-	if (disk_notes_set(dc->notes, key, note, DISK_NO_SLOT, false) && job) {
+	if (disk_notes_set(dc->notes, key, &value, DISK_NO_SLOT, false) &&
+	    job) {
+		job->kind = DISK_NOTE;
 		job->key = *key;
-		job->note = *note;
-		enqueue(dc, steal_pointer(&job));
+		job->note = value;
+		disk_enqueue(dc, steal_pointer(&job));
 	}
 	lock_drop(&dc->lock);
 	free(job);

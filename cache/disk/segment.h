@@ -13,8 +13,9 @@
  *		of the summary u64, xxh3 of the summary and the footer before it
  *
  * Little-endian.  value is the record's offset, or whatever a note (len 0)
- * says.  The name is the sequence as 16 hexadecimal digits.  It is a cache: a
- * file that is anything else is removed, never converted.
+ * says; a note may be a tombstone, see disk_notes.h.  The name is the sequence
+ * as 16 hexadecimal digits.  It is a cache: a file that is anything else is
+ * removed, never converted.
  *
  * What a record's bytes are is in its head: a piece that was damaged, or moved
  * here from elsewhere, is none.  Nothing is mapped: a truncated file is a short

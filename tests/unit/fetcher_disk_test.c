@@ -243,6 +243,51 @@ Test(fetcher_disk, forgotten_content_is_forgotten_on_the_disk_too)
 	cr_expect_eq(store->gets, 1);
 }
 
+Test(fetcher_disk, what_is_evicted_is_gone_and_reads_as_before)
+{
+	struct blob small = osmo_blob("small", 3 * MIB);
+	struct blob large = osmo_blob("large", 20 * MIB);
+	struct blob kept = osmo_blob("kept", 2 * MIB);
+	struct fetcher_evicted out = { 0, 0 };
+	struct err err = ERR_INIT;
+	uint64_t freed = 0;
+
+	read_all(&small);
+	read_all(&large);
+	read_all(&kept);
+	disk_cache_flush(disk);
+	fetcher_evict(fetcher, &small, &out);
+	fetcher_evict(fetcher, &large, &out);
+	cr_expect_eq(out.bytes_disk, 23 * MIB);
+	cr_expect_geq(out.bytes_memory, 3 * MIB);
+	cr_expect_eq(fetcher_cached_bytes(fetcher, &small), 0);
+	cr_expect_eq(fetcher_cached_bytes(fetcher, &large), 0);
+	cr_expect_eq(fetcher_cached_bytes(fetcher, &kept), 2 * MIB);
+	restart();
+	cr_expect_eq(fetcher_cached_bytes(fetcher, &small), 0);
+	cr_expect_eq(fetcher_cached_bytes(fetcher, &large), 0);
+	read_all(&kept);
+	cr_expect_eq(store->gets, 0);
+	read_all(&small);
+	read_all(&large);
+	disk_cache_flush(disk);
+
+	out = (struct fetcher_evicted){ 0, 0 };
+	fetcher_evict_all(fetcher, &out);
+	cr_assert_eq(disk_cache_reclaim(disk, true, INT64_MAX, &freed, &err),
+		     0);
+	cr_expect_geq(freed, 25 * MIB);
+	cr_expect_geq(out.bytes_memory, 3 * MIB);
+	cr_expect_eq(fetcher_cached_bytes(fetcher, &large), 0);
+	store->gets = 0;
+	read_all(&large);
+	cr_expect_gt(store->gets, 0);
+	restart();
+	cr_expect_eq(fetcher_cached_bytes(fetcher, &small), 0);
+	read_all(&large);
+	cr_expect_eq(store->gets, 0);
+}
+
 Test(fetcher_disk, a_disk_that_goes_away_fails_no_read)
 {
 	struct blob b = osmo_blob("k", 60 * MIB);

@@ -16,10 +16,12 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, '..', 'system'), os.path.join(HERE, '..', 'tools')]
@@ -35,6 +37,7 @@ from bench_watch import FuseCount               # noqa: E402
 SHORT = dict(mib=256, files=2000, entries=20_000, rounds=1, case_seconds=15, limit_seconds=2)
 WHOLE = dict(mib=1024, files=100_000, entries=1_000_000, rounds=3, case_seconds=120, limit_seconds=5)
 CASES = ['mount', *bench_cases.BY_NAME, *bench_entries.cases(0), 'expand']
+NEVER_ABOVE = ('fuse', 'fuse_own', 'fetched', 'rss_mib', 'trips')
 SYSTEMS = ['datasetfs', 'ext4', 's3fs', 'rclone']
 
 
@@ -54,13 +57,14 @@ class Results:
     def all(self, key, what):
         return [r[what] for r in self.rows.get(key, []) if r.get(what) is not None]
 
-    def median(self, server, delay, case, state, system, what):
+    def seen(self, server, delay, case, state, system, what):
+        """The median; of what may never be, the highest."""
         values = self.all((server, delay, case, state, system), what)
-        return statistics.median(values) if values else None
+        return (max if what in NEVER_ABOVE else statistics.median)(values) if values else None
 
     def highest(self, system, what, delay):
-        """Of all cases of a system, on the S3 server."""
-        values = [v for key in self.rows if key[:2] == ('radosgw', delay) and key[4] == system
+        """Of all cases of a system but those of nginx."""
+        values = [v for key in self.rows if key[0] != 'nginx' and key[1] == delay and key[4] == system
                   for v in self.all(key, what)]
         return max(values, default=None)
 
@@ -107,7 +111,7 @@ def print_results(b, judge):
     rows = []
     for server, delay, case, state in dict.fromkeys(key[:4] for key in b.results.rows):
         def ours(what, who='datasetfs'):
-            return b.results.median(server, delay, case, state, who, what)
+            return b.results.seen(server, delay, case, state, who, what)
         limit = judge.limit(server, delay, case) if state == 'cold' else None
         ratio = ours('value') / limit[0] if limit and ours('value') else None
         rows.append([server, str(delay), case, state, b.results.unit(case),
@@ -158,7 +162,8 @@ def part_expand(b):
 def arguments():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('--out', default='bench.json')
-    ap.add_argument('--short', action='store_true', help='some minutes: ' + ', '.join(f'{k} {v}' for k, v in SHORT.items()))
+    ap.add_argument('--short', action='store_true',
+                    help='some minutes: ' + ', '.join(f'{k} {v}' for k, v in SHORT.items()))
     ap.add_argument('--cases', default=','.join(CASES))
     ap.add_argument('--systems', default=','.join(SYSTEMS))
     ap.add_argument('--servers', default='radosgw,nginx', help='nginx: datasetfs alone, for the reader')
@@ -186,8 +191,19 @@ def arguments():
     return args
 
 
+class Stopped(Exception):
+    pass
+
+
+def stop(number, _):
+    """Servers and mounts are taken down, what was measured is told."""
+    raise Stopped(signal.Signals(number).name)
+
+
 def main():
     args = arguments()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     if os.geteuid() != 0:
         sys.exit('bench: needs root (it drops caches and mounts)')
     harness.own_namespace()
@@ -199,8 +215,10 @@ def main():
             part_expand(b)
             bench_entries.part_entries(b)
             bench_reads.part_reads(b)
-        except (bench_limit.Unsteady, bench_limit.Failed) as e:
+        except (bench_limit.Unsteady, bench_limit.Failed, Stopped) as e:
             failure = f'bench: {e}'
+        except Exception:                       # noqa: BLE001  what was measured before it is told all the same
+            failure = traceback.format_exc()
         finally:
             b.fuse.close()
             subprocess.run(['umount', '-l', top + '/tracefs', top + '/nginx-root'], stderr=subprocess.DEVNULL)

@@ -101,12 +101,13 @@ def both(b, system, case, fn):
     system.stop()
     system.start(keep=True)
     for state in ('cold', 'page'):
-        is_counted = state == 'page' and system.pid
+        counts = {}
         with Watch(system.pid) as watch:
-            if is_counted:
+            if system.pid:
+                b.fuse.watch_pages(system.base())
                 b.fuse.begin(system.base())
             took = fn(system.base())
-            requests = b.fuse.end() if is_counted else None
-        tell(b, system, case, state, took, rss_mib=watch.rss_mib, cpu=watch.cpu, fuse=requests,
-             note=str(b.fuse.opcodes()) if requests else '')
+            if system.pid:
+                counts = b.fuse.end()
+        tell(b, system, case, state, took, rss_mib=watch.rss_mib, cpu=watch.cpu, **counts)
     system.stop()

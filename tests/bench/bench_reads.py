@@ -77,20 +77,22 @@ class Reads:
 
     def measured(self, system, case, state, lines):
         before = self.proxy.stats('/bench/')['bytes_sent']
-        is_counted = state == 'page' and system.name == 'datasetfs'
+        is_ours, counts = system.name == 'datasetfs', {}
         with opened(system.base(case.version)) as folder, Watch(system.pid) as watch:
-            if is_counted:
+            if is_ours and state == 'cold':
+                self.b.fuse.watch_pages(folder)
+            if is_ours and state == 'page':
                 self.b.fuse.begin(folder)
             answer = read(folder, system, case, lines, self.b.args.case_seconds)
-            fuse = self.b.fuse.end() if is_counted else None
+            if is_ours and state == 'page':
+                counts = self.b.fuse.end()
         fetched = self.proxy.stats('/bench/')['bytes_sent'] - before
         gb = answer['bytes'] / 1e9
         note = f'{answer["items"]} of {len(lines)}, cut off' if lines and answer['items'] < len(lines) else ''
-        if fuse:
-            note += str(self.b.fuse.opcodes())
+        note += counts.pop('note', '')
         self.tell(case.name, state, system.name, case.rate(answer), case.unit, rss_mib=watch.rss_mib,
                   cpu_per_gb=watch.cpu / gb if watch.cpu is not None and gb > 0.01 else None, cpu=watch.cpu,
-                  fetched=fetched if system.pid else None, asked=answer['bytes'], fuse=fuse, note=note)
+                  fetched=fetched if system.pid else None, asked=answer['bytes'], note=note, **counts)
         return answer['items']
 
     def one(self, system, case):
@@ -115,8 +117,9 @@ class Reads:
         system.stop()
 
     def first_byte(self, system, state):
-        """From the start of the mount; and the round trips, which want a line
-        that is long enough to tell what waited for what."""
+        """From the start of the mount; and the round trips but for those of an
+        expansion, which want a line that is long enough to tell what waited for
+        what."""
         if (system.name, 'mount', state) in self.given_up:
             return
         file = self.data.small[0]
@@ -132,8 +135,9 @@ class Reads:
             with open(os.path.join(system.base(), system.path(file)), 'rb') as f:
                 f.read(1)
             took = time.perf_counter() - start
-            trips = round_trips(self.proxy.log()) if self.delay else None
-            self.tell('mount', state, system.name, took, 's', trips=trips)
+            log = [e for e in self.proxy.log() if '/manifests/' not in e['target']]     # that is the expansion
+            trips = round_trips(log) if self.delay else None
+            self.tell('mount', state, system.name, took, 's', trips=trips, requests=len(log))
         except (Missing, OSError) as e:
             self.given_up.add((system.name, 'mount', state))
             self.tell('mount', state, system.name, None, 's', note=' '.join(str(e).split())[-100:])

@@ -32,7 +32,7 @@ TARGETS = [
     least('seq1', 'disk', 0, 'of ext4', 0.9),
     most('seq1', 'disk', None, 'fetched', 0),
     least('seq1', 'page', 0, 'of ext4', 0.5),
-    most('seq1', 'page', 0, 'fuse', 0),
+    most('seq1', 'page', 0, 'fuse_own', 0),
     least('rand4k', 'cold', None, 'of limit', 0.5),
     most('rand4k', 'cold', None, 'fetched of asked', 32),
     least('rand256k', 'cold', None, 'of limit', 0.7),
@@ -42,7 +42,7 @@ TARGETS = [
     least('shuf16', 'cold', None, 'of limit', 0.5),
     *[least(c, 'disk', 0, 'of ext4', 0.5) for c in SMALL],
     *[least(c, 'page', 0, 'of ext4', 0.5) for c in SMALL],
-    *[most(c, 'page', 0, 'fuse', 0) for c in SMALL],
+    *[most(c, 'page', 0, 'fuse_own', 0) for c in SMALL],
     most('lstat', 'cold', 0, 'time of ext4', 1.0),
     most('lstat', 'page', 0, 'time of ext4', 1.3),
     most('walk', 'cold', 0, 'time of ext4', 1.0),
@@ -71,7 +71,7 @@ class Judge:
         if what == 'limit':
             found = self.limit(server, delay, t.case)
             return found and found[0]
-        return self.results.median(server, delay, t.case, t.state, what, 'value')
+        return self.results.seen(server, delay, t.case, t.state, what, 'value')
 
     @staticmethod
     def server(t):
@@ -81,20 +81,20 @@ class Judge:
         if t.case == '*':
             return self.results.highest('datasetfs', t.what, delay)
         if t.what == 'fetched of asked':
-            fetched = self.median(t, delay, 'fetched')
-            asked = self.median(t, delay, 'asked')
+            fetched = self.ours(t, delay, 'fetched')
+            asked = self.ours(t, delay, 'asked')
             return fetched / asked if asked else None
         how, _, whom = t.what.partition('of ')
         if not whom:
-            return self.median(t, delay, t.what)
-        ours, theirs = self.median(t, delay, 'value'), self.other(t, whom, delay)
+            return self.ours(t, delay, t.what)
+        ours, theirs = self.ours(t, delay, 'value'), self.other(t, whom, delay)
         if not ours or not theirs:
             return None
         is_time = self.results.unit(t.case) == 's'
         return theirs / ours if how and not is_time else ours / theirs
 
-    def median(self, t, delay, what):
-        return self.results.median(self.server(t), delay, t.case, t.state, 'datasetfs', what)
+    def ours(self, t, delay, what):
+        return self.results.seen(self.server(t), delay, t.case, t.state, 'datasetfs', what)
 
     def judged(self, delays):
         """Of each target that the run has figures for: (target, delay, seen, met)."""

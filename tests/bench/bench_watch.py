@@ -56,56 +56,86 @@ class Watch:
                 self.cpu = cpu_seconds(self.pid) - self.before
 
 
-class FuseCount:
-    """Requests of the kernel to one mount, by its tracepoint (Linux 6.13); only
-    in a mount namespace of one's own."""
+class Tracepoint:
+    """Counts one event of the kernel, in a buffer of its own."""
 
-    def __init__(self, top):
-        self.top, self.instance = os.path.join(top, 'tracefs'), None
-        os.makedirs(self.top, exist_ok=True)
-        if subprocess.run(['mount', '-t', 'tracefs', 'tracefs', self.top], stderr=subprocess.DEVNULL).returncode:
-            return
-        if os.path.isdir(self.top + '/events/fuse/fuse_request_send'):
-            self.instance = f'{self.top}/instances/bench-{os.getpid()}'
-            os.mkdir(self.instance)
+    def __init__(self, tracefs, event):
+        self.event = f'events/{event}/'
+        self.folder = f'{tracefs}/instances/bench-{os.getpid()}-{os.path.basename(event)}'
+        os.mkdir(self.folder)
 
     def write(self, name, text):
-        with open(os.path.join(self.instance, name), 'w') as f:
+        with open(os.path.join(self.folder, name), 'w') as f:
             f.write(text)
 
-    def begin(self, folder):
-        if self.instance:
-            event = 'events/fuse/fuse_request_send/'
-            self.write('trace', '')
-            self.write(event + 'filter', f'connection=={os.minor(os.stat(folder).st_dev)}')
-            self.write(event + 'enable', '1')
+    def begin(self, filter):
+        self.write('trace', '')
+        self.write(self.event + 'filter', filter)
+        self.write(self.event + 'enable', '1')
 
     def end(self):
-        """How many; None where the kernel cannot tell."""
-        if not self.instance:
-            return None
-        self.write('events/fuse/fuse_request_send/enable', '0')
+        self.write(self.event + 'enable', '0')
         n = 0
-        for cpu in os.listdir(self.instance + '/per_cpu'):
-            with open(f'{self.instance}/per_cpu/{cpu}/stats') as f:
-                for line in f:
-                    if line.startswith(('entries:', 'overrun:')):
-                        n += int(line.split()[1])
+        for cpu in os.listdir(self.folder + '/per_cpu'):
+            with open(f'{self.folder}/per_cpu/{cpu}/stats') as f:
+                n += sum(int(line.split()[1]) for line in f if line.startswith(('entries:', 'overrun:')))
         return n
 
-    def opcodes(self):
-        """Of those still in the buffer: for a message."""
+    def words(self, before, after):
+        """What stands between those two, and how often: of what is still there."""
         seen = {}
-        with open(self.instance + '/trace') as f:
+        with open(self.folder + '/trace') as f:
             for line in f:
-                if '(FUSE_' in line:
-                    name = line.split('(FUSE_')[1].split(')')[0]
-                    seen[name] = seen.get(name, 0) + 1
+                if before in line:
+                    word = line.split(before)[1].split(after)[0]
+                    seen[word] = seen.get(word, 0) + 1
         return seen
 
     def close(self):
-        if self.instance:
-            os.rmdir(self.instance)
+        os.rmdir(self.folder)
+
+
+class FuseCount:
+    """Requests of the kernel to one mount, by its tracepoint (Linux 6.13); only
+    in a mount namespace of one's own.  Pages that the kernel took back in the
+    meantime (DAMON does on some machines, with memory to spare) are counted
+    too: to read them again is no fault of the mount."""
+
+    def __init__(self, top):
+        tracefs, self.requests, self.reclaimed = os.path.join(top, 'tracefs'), None, None
+        os.makedirs(tracefs, exist_ok=True)
+        if subprocess.run(['mount', '-t', 'tracefs', 'tracefs', tracefs], stderr=subprocess.DEVNULL).returncode:
+            return
+        if os.path.isdir(tracefs + '/events/fuse/fuse_request_send'):
+            self.requests = Tracepoint(tracefs, 'fuse/fuse_request_send')
+            self.reclaimed = Tracepoint(tracefs, 'filemap/mm_filemap_delete_from_page_cache')
+
+    def watch_pages(self, folder):
+        """From here to end(): before what is to be found again is read."""
+        if self.requests:
+            self.reclaimed.begin(f's_dev=={os.minor(os.stat(folder).st_dev)}')
+
+    def begin(self, folder):
+        if self.requests:
+            self.requests.begin(f'connection=={os.minor(os.stat(folder).st_dev)}')
+
+    def end(self):
+        """What there was to count, by name; {} where the kernel cannot tell."""
+        if not self.requests:
+            return {}
+        fuse, reclaimed, opcodes = self.requests.end(), self.reclaimed.end(), self.requests.words('(FUSE_', ')')
+        return dict(fuse=fuse, reclaimed=reclaimed, fuse_own=own_requests(fuse, opcodes, reclaimed),
+                    note=f'{opcodes}' if fuse else '')
+
+    def close(self):
+        if self.requests:
+            self.requests.close()
+            self.reclaimed.close()
+
+
+def own_requests(fuse, opcodes, reclaimed):
+    """Those that no reclaimed page explains: a READ brings back one at least."""
+    return fuse - min(opcodes.get('READ', 0), reclaimed)
 
 
 def round_trips(log):

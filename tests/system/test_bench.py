@@ -114,6 +114,7 @@ def judged(tap):
         results.add(('radosgw', 0, case, state, system), unit, figures)
     for value in (30.0, 60.0, 50.0):
         add('seq1', 'cold', 'datasetfs', 'MiB/s', value=value, cpu_per_gb=2.4, rss_mib=value)
+        add('seq1', 'page', 'datasetfs', 'MiB/s', value=value, fuse_own=int(value == 60.0))
     add('seq1', 'cold', 's3fs', 'MiB/s', value=60.0)
     add('lstat', 'page', 'datasetfs', 'entries/s', value=100.0)
     add('lstat', 'page', 'ext4', 'entries/s', value=125.0)
@@ -124,9 +125,10 @@ def judged(tap):
     got = {(t.case, t.what): (seen, met)
            for t, _, seen, met in bench_targets.Judge(results, held, bench_cases.BY_NAME).judged([0])}
     tap.equal(got, {('seq1', 'of limit'): (0.4, True), ('seq1', 'of s3fs'): (50 / 60, False),
-                    ('seq1', 'cpu_per_gb'): (2.4, False), ('lstat', 'time of ext4'): (1.25, True),
+                    ('seq1', 'cpu_per_gb'): (2.4, False), ('seq1', 'fuse_own'): (1, False),
+                    ('lstat', 'time of ext4'): (1.25, True),
                     ('rand4k', 'of limit'): (0.45, False), ('rand4k', 'fetched of asked'): (32.0, True),
-                    ('*', 'rss_mib'): (60.0, True)}, 'targets are judged by medians, beside the limit that is theirs')
+                    ('*', 'rss_mib'): (60.0, True)}, 'targets are judged by medians, counts by the highest, beside their own limit')
 
 
 def trips(tap):
@@ -136,6 +138,12 @@ def trips(tap):
               'requests one after the other are a round trip each, a new connection one more')
     tap.equal(bench_watch.round_trips(log((0, 40, 1), (1, 40, 2), (2, 60, 3), (41, 20, 1))), 3,
               'those side by side are one')
+
+
+def own(tap):
+    tap.equal([bench_watch.own_requests(9, {'READ': 9}, 12), bench_watch.own_requests(9, {'READ': 9}, 0),
+               bench_watch.own_requests(9, {'READ': 5, 'OPEN': 4}, 12)], [0, 9, 4],
+              'a READ of a page that the kernel took back is not the mount\'s, others are')
 
 
 def presigned(tap):
@@ -158,6 +166,7 @@ def main():
     limits(tap)
     judged(tap)
     trips(tap)
+    own(tap)
     presigned(tap)
     return tap.done()
 

@@ -327,13 +327,14 @@ void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
 	if (!s) {
 		s = stream_oldest(st);
 		*s = (struct stream){ .next = end, .used = ++st->reads };
-		return;
+		if (offset > 0 || len < FETCH_EAGER_MIN)
+			return;
 	}
 	s->used = ++st->reads;
 	if (!s->window)
 		s->window = FETCH_WINDOW_MIN;
 	else if (!was_hit && s->window < FETCH_WINDOW_MAX)
-		s->window *= 2;
+		s->window *= FETCH_WINDOW_GROWTH;
 	if (end > s->next)
 		s->next = end;
 	stream_start(f, st, s);

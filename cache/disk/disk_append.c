@@ -10,12 +10,6 @@
 #include <unistd.h>
 #include "backends/base/io.h"
 
-/* What one record takes in its segment, with its line of the summary. */
-static uint64_t cost(uint32_t len)
-{
-	return SEGMENT_ENTRY + (len ? SEGMENT_RECORD_HEAD + (uint64_t)len : 0);
-}
-
 /* The directory was removed or replaced: what is in it now is not known. */
 static int reopen_dir(struct disk_cache *dc, struct err *err)
 {
@@ -96,12 +90,12 @@ static bool index_entry(struct disk_cache *dc, const struct segment_entry *e)
 
 /* Indexes what was appended; where the index is full, older records go. */
 static int note_entry(struct disk_cache *dc, const struct segment_entry *e,
-		      bool may_evict, struct err *err)
+		      uint64_t bytes, bool may_evict, struct err *err)
 {
 	bool fits;
 
 	lock_take(&dc->lock);
-	dc->bytes += cost(e->len);
+	dc->bytes += bytes;
 	fits = index_entry(dc, e);
 	lock_drop(&dc->lock);
 	while (!fits && may_evict && disk_evict_oldest(dc)) {
@@ -120,13 +114,15 @@ static int note_entry(struct disk_cache *dc, const struct segment_entry *e,
 int disk_append_here(struct disk_cache *dc, struct segment_entry *entry,
 		     const void *data, bool may_evict, struct err *err)
 {
+	uint64_t before = dc->open ? segment_bytes(dc->open) : 0;
 	int r;
 
-	if (!dc->open ||
-	    segment_bytes(dc->open) + cost(entry->len) > dc->segment_size)
+	if (!dc->open || before + segment_cost(entry->len) > dc->segment_size)
 		return err_set(err, ERR_SYSTEM, ENOSPC, "the segment is full");
 	r = segment_append(dc->open, entry, data, err);
-	return r < 0 ? r : note_entry(dc, entry, may_evict, err);
+	return r < 0 ? r : note_entry(dc, entry,
+				      segment_bytes(dc->open) - before,
+				      may_evict, err);
 }
 
 int disk_append(struct disk_cache *dc, const struct segment_key *key,
@@ -144,7 +140,7 @@ int disk_append(struct disk_cache *dc, const struct segment_key *key,
 	}
 	/* What eviction carries over goes here too, half of it at most. */
 	for (int tries = 0; tries < 3; tries++) {
-		if (dc->open && segment_bytes(dc->open) + cost(len) >
+		if (dc->open && segment_bytes(dc->open) + segment_cost(len) >
 					dc->segment_size) {
 			r = disk_seal(dc, err);
 			if (r < 0)
@@ -152,11 +148,11 @@ int disk_append(struct disk_cache *dc, const struct segment_key *key,
 		}
 		r = dc->open ? 0 : open_new(dc, err);
 		if (r == 0)
-			r = disk_make_room(dc, cost(len), err);
+			r = disk_make_room(dc, segment_cost(len), err);
 		if (r < 0)
 			return r;
 		r = disk_append_here(dc, &e, data, true, err);
-		if (r != -ENOSPC || segment_bytes(dc->open) + cost(len) <=
+		if (r != -ENOSPC || segment_bytes(dc->open) + segment_cost(len) <=
 					    dc->segment_size)
 			return r;
 		err_clear(err);

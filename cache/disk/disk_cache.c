@@ -232,7 +232,7 @@ static int cache_prepare(struct disk_cache *dc, struct err *err)
 		r = disk_notes_new(&dc->notes, dc->budget, err);
 	if (r < 0)
 		return r;
-	dc->scratch = malloc(SEGMENT_RECORD_MAX);
+	dc->scratch = aligned_alloc(SEGMENT_PAGE, SEGMENT_RECORD_MAX);
 	if (!dc->scratch)
 		return err_nomem(err);
 	dc->dir_fd = io_open_private_dir(dc->dir, NULL, err);
@@ -242,16 +242,16 @@ static int cache_prepare(struct disk_cache *dc, struct err *err)
 	return r < 0 ? r : disk_writer_start(dc, err);
 }
 
-/* Each has a descriptor; half of them are for everything else. */
+/* Each has two descriptors; half of all are for everything else. */
 static uint32_t segments_max(void)
 {
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0 ||
-	    files.rlim_cur > 2 * (rlim_t)DISK_SEGMENTS_MAX)
+	    files.rlim_cur > 4 * (rlim_t)DISK_SEGMENTS_MAX)
 		return DISK_SEGMENTS_MAX;
-	return files.rlim_cur / 2 > DISK_SEGMENTS_SHARE ?
-		       (uint32_t)files.rlim_cur / 2 : DISK_SEGMENTS_SHARE;
+	return files.rlim_cur / 4 > DISK_SEGMENTS_SHARE ?
+		       (uint32_t)files.rlim_cur / 4 : DISK_SEGMENTS_SHARE;
 }
 
 int disk_cache_open(struct disk_cache **out,

@@ -19,9 +19,13 @@
 /* A record takes at least its head: no more fit. */
 #define ENTRIES_MAX (SEGMENT_SIZE_MAX / SEGMENT_ENTRY)
 
+#define DIRECT_UNTRIED (-2)
+#define DIRECT_NOT (-1)	/* the file system does not do it */
+
 struct segment {
 	atomic_uint refs;
 	int fd;
+	atomic_int direct_fd;	/* the same file, past the page cache */
 	uint64_t sequence;
 	uint64_t end;		/* of what was appended */
 	struct buf summary;	/* as written when it is sealed; then empty */
@@ -90,6 +94,7 @@ static int segment_new(struct segment **out, int dir_fd, uint64_t sequence,
 		return err_nomem(err);
 	segment_name(name, sequence);
 	atomic_init(&s->refs, 1);
+	atomic_init(&s->direct_fd, DIRECT_UNTRIED);
 	s->sequence = sequence;
 	s->fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW |
 				     O_NONBLOCK | flags, 0600);
@@ -251,6 +256,8 @@ void segment_put(struct segment *s)
 	if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
 		return;
 	(void)close(s->fd);
+	if (atomic_load(&s->direct_fd) >= 0)
+		(void)close(atomic_load(&s->direct_fd));
 	buf_release(&s->summary);
 	free(s);
 }
@@ -265,27 +272,130 @@ uint64_t segment_bytes(const struct segment *s)
 	return s->end + s->summary.len + SEGMENT_FOOTER;
 }
 
+/* ---- large records, past the page cache ---- */
+
+static uint64_t page_ceil(uint64_t n)
+{
+	return (n + SEGMENT_PAGE - 1) / SEGMENT_PAGE * SEGMENT_PAGE;
+}
+
+static bool is_large(uint32_t len)
+{
+	return len >= SEGMENT_DIRECT_MIN && len % SEGMENT_PAGE == 0;
+}
+
+/* A descriptor for data of len bytes in memory, or DIRECT_NOT. */
+static int direct_fd(struct segment *s, const void *data, uint32_t len)
+{
+	int fd = atomic_load(&s->direct_fd), untried = DIRECT_UNTRIED;
+	char path[64];
+
+	if (!is_large(len) || (uintptr_t)data % SEGMENT_PAGE)
+		return DIRECT_NOT;
+	if (fd != DIRECT_UNTRIED)
+		return fd;
+	/* It may have been unlinked. */
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_DIRECT);
+	if (fd < 0)
+		fd = DIRECT_NOT;
+	if (!atomic_compare_exchange_strong(&s->direct_fd, &untried, fd)) {
+		if (fd >= 0)
+			(void)close(fd);
+		fd = untried;
+	}
+	return fd;
+}
+
+/*
+ * The page before the data, with the record's head at its end, and the data:
+ * 0, or -errno; -EINVAL: the file system wants it otherwise.
+ */
+static int direct_write(struct segment *s, int fd, const uint8_t *head,
+			struct segment_entry *entry, const void *data)
+{
+	_Alignas(SEGMENT_PAGE) uint8_t page[SEGMENT_PAGE] = {0};
+	struct iovec iov[2] = {
+		{ page, sizeof(page) },
+		{ (void *)(uintptr_t)data, entry->len },
+	};
+	uint64_t at = page_ceil(s->end);
+	ssize_t n;
+
+	memcpy(page + SEGMENT_PAGE - SEGMENT_RECORD_HEAD, head,
+	       SEGMENT_RECORD_HEAD);
+	n = pwritev(fd, iov, 2, (off_t)at);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < SEGMENT_PAGE + entry->len)
+		return -ENOSPC;
+	entry->value = at + SEGMENT_PAGE - SEGMENT_RECORD_HEAD;
+	s->end = at + SEGMENT_PAGE + entry->len;
+	return 0;
+}
+
+/* Bytes read of head and data, or -errno. */
+static ssize_t direct_read(int fd, const struct segment_entry *entry,
+			   uint8_t *head, void *dst)
+{
+	_Alignas(SEGMENT_PAGE) uint8_t page[SEGMENT_PAGE];
+	struct iovec iov[2] = { { page, sizeof(page) }, { dst, entry->len } };
+	ssize_t n;
+
+	do
+		n = preadv(fd, iov, 2, (off_t)(entry->value +
+					       SEGMENT_RECORD_HEAD -
+					       SEGMENT_PAGE));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	memcpy(head, page + SEGMENT_PAGE - SEGMENT_RECORD_HEAD,
+	       SEGMENT_RECORD_HEAD);
+	n -= (ssize_t)(SEGMENT_PAGE - SEGMENT_RECORD_HEAD);
+	return n < 0 ? 0 : n;
+}
+
+/* ---- any records ---- */
+
+uint64_t segment_cost(uint32_t len)
+{
+	uint64_t record = len ? SEGMENT_RECORD_HEAD + (uint64_t)len : 0;
+
+	return SEGMENT_ENTRY + record + (is_large(len) ? 2 * SEGMENT_PAGE : 0);
+}
+
+static int plain_write(struct segment *s, uint8_t *head,
+		       struct segment_entry *entry, const void *data)
+{
+	struct iovec iov[2] = {
+		{ head, SEGMENT_RECORD_HEAD },
+		{ (void *)(uintptr_t)data, entry->len },
+	};
+	size_t len = SEGMENT_RECORD_HEAD + entry->len;
+	ssize_t n = pwritev(s->fd, iov, 2, (off_t)s->end);
+
+	/* A file takes all, or has no room: the rest would not fit either. */
+	if (n < 0 || (size_t)n < len)
+		return n < 0 ? -errno : -ENOSPC;
+	entry->value = s->end;
+	s->end += len;
+	return 0;
+}
+
 static int record_write(struct segment *s, struct segment_entry *entry,
 			const void *data, struct err *err)
 {
 	uint8_t head[SEGMENT_RECORD_HEAD];
-	struct iovec iov[2] = {
-		{ head, sizeof(head) },
-		{ (void *)(uintptr_t)data, entry->len },
-	};
-	size_t len = sizeof(head) + entry->len;
-	ssize_t n;
+	int fd = direct_fd(s, data, entry->len);
+	int r = -EINVAL;
 
 	head_encode(head, entry, data);
-	n = pwritev(s->fd, iov, 2, (off_t)s->end);
-	/* A file takes all, or has no room: the rest would not fit either. */
-	if (n < 0 || (size_t)n < len)
-		return err_errno(err, n < 0 ? errno : ENOSPC,
-				 "write segment %016llx",
-				 (unsigned long long)s->sequence);
-	entry->value = s->end;
-	s->end += len;
-	return 0;
+	if (fd >= 0)
+		r = direct_write(s, fd, head, entry, data);
+	if (r == -EINVAL)
+		r = plain_write(s, head, entry, data);
+	return r < 0 ? err_errno(err, -r, "write segment %016llx",
+				 (unsigned long long)s->sequence) : 0;
 }
 
 int segment_append(struct segment *s, struct segment_entry *entry,
@@ -333,12 +443,12 @@ int segment_seal(struct segment *s, struct err *err)
 	return r;
 }
 
-int segment_read(const struct segment *s, const struct segment_entry *entry,
-		 void *dst)
+static ssize_t plain_read(const struct segment *s,
+			  const struct segment_entry *entry, uint8_t *head,
+			  void *dst)
 {
-	uint8_t head[SEGMENT_RECORD_HEAD], expected[SEGMENT_RECORD_HEAD];
 	struct iovec iov[2] = {
-		{ head, sizeof(head) },
+		{ head, SEGMENT_RECORD_HEAD },
 		{ dst, entry->len },
 	};
 	ssize_t n;
@@ -346,8 +456,24 @@ int segment_read(const struct segment *s, const struct segment_entry *entry,
 	do
 		n = preadv(s->fd, iov, 2, (off_t)entry->value);
 	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+int segment_read(struct segment *s, const struct segment_entry *entry,
+		 void *dst)
+{
+	uint8_t head[SEGMENT_RECORD_HEAD], expected[SEGMENT_RECORD_HEAD];
+	bool is_at_page = (entry->value + SEGMENT_RECORD_HEAD) %
+			  SEGMENT_PAGE == 0;
+	int fd = is_at_page ? direct_fd(s, dst, entry->len) : DIRECT_NOT;
+	ssize_t n = -EINVAL;
+
+	if (fd >= 0)
+		n = direct_read(fd, entry, head, dst);
+	if (n == -EINVAL)
+		n = plain_read(s, entry, head, dst);
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	if ((size_t)n < sizeof(head) + entry->len)
 		return -EBADMSG;
 	head_encode(expected, entry, dst);

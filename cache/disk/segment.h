@@ -12,6 +12,10 @@
  *	footer	40 bytes: "dfssum01", sequence u64, number u32, 0 u32, offset
  *		of the summary u64, xxh3 of the summary and the footer before it
  *
+ * Between records there may be bytes that mean nothing: a large record's data
+ * begin at a page, so that it goes to the disk and comes from it without a copy
+ * in the kernel's page cache, where it would be a second time.
+ *
  * Little-endian.  value is the record's offset, or whatever a note (len 0)
  * says; a note may be a tombstone, see disk_notes.h.  The name is the sequence
  * as 16 hexadecimal digits.  It is a cache: a file that is anything else is
@@ -34,6 +38,9 @@
 #define SEGMENT_ENTRY 32
 #define SEGMENT_FOOTER 40
 #define SEGMENT_RECORD_MAX ((uint32_t)1 << 20)	/* bytes of data */
+/* Data of so many bytes, and whole pages, that lie at a page: see above. */
+#define SEGMENT_DIRECT_MIN ((uint32_t)256 << 10)
+#define SEGMENT_PAGE ((size_t)4096)
 #define SEGMENT_NAME 17				/* and its NUL */
 
 struct segment_key {
@@ -80,6 +87,9 @@ uint64_t segment_sequence(const struct segment *s);
 /* What the file takes, with a summary of what it holds. */
 uint64_t segment_bytes(const struct segment *s);
 
+/* What a record or a note of len bytes takes at most, with its line above. */
+uint64_t segment_cost(uint32_t len);
+
 /*
  * Appends entry's len bytes and sets its value; or with len 0 notes its value.
  * On an error the segment is as before, but may be sealed no more.
@@ -92,7 +102,7 @@ int segment_seal(struct segment *s, struct err *err) MUST_CHECK;
  * The data of a record into dst (entry->len bytes).  -EBADMSG: the bytes there
  * are not this record's; -errno of the read.
  */
-int segment_read(const struct segment *s, const struct segment_entry *entry,
+int segment_read(struct segment *s, const struct segment_entry *entry,
 		 void *dst) MUST_CHECK;
 
 #endif

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <string.h>
+#include <unistd.h>
 #include "backends/base/buf.h"
 #include "backends/base/io.h"
 
@@ -253,4 +254,126 @@ Test(segment, only_segments_have_such_names)
 	cr_expect_not(segment_name_parse("0ff", &sequence));
 	cr_expect_not(segment_name_parse("00000000000000ff0", &sequence));
 	cr_expect_not(segment_name_parse("-000000000000001", &sequence));
+}
+
+/* ---- records that go past the page cache ---- */
+
+#define LARGE (SEGMENT_DIRECT_MIN + SEGMENT_PAGE)
+
+static _Alignas(SEGMENT_PAGE) uint8_t page_data[LARGE], page_got[LARGE];
+
+static void fill_pages(uint8_t with)
+{
+	for (size_t i = 0; i < LARGE; i++)
+		page_data[i] = (uint8_t)(i * 31 >> 3) ^ with;
+}
+
+static int truncateat(const char *name, uint64_t size)
+{
+	int fd = openat(dir_fd, name, O_WRONLY);
+	int r = ftruncate(fd, (off_t)size);
+
+	close(fd);
+	return r;
+}
+
+/* Small ones before and after, which share no page with it. */
+static void make_mixed(struct segment_entry e[5])
+{
+	static const bool is_large[5] = { false, true, true, false, true };
+	struct segment *s;
+
+	cr_assert_eq(segment_create(&s, dir_fd, 9, &err), 0, "%s", err.text);
+	for (uint32_t i = 0; i < 5; i++) {
+		uint64_t before = segment_bytes(s);
+
+		fill_pages((uint8_t)i);
+		e[i] = (struct segment_entry){ { i, 1 }, i,
+					       is_large[i] ? LARGE : 777, 0 };
+		cr_assert_eq(segment_append(s, &e[i], page_data, &err), 0,
+			     "%s", err.text);
+		cr_assert_leq(segment_bytes(s) - before,
+			      segment_cost(e[i].len));
+	}
+	cr_assert_eq(segment_seal(s, &err), 0, "%s", err.text);
+	segment_put(s);
+}
+
+static int read_one(const struct segment_entry *e, void *dst)
+{
+	struct segment *s;
+	struct seen seen;
+	int r;
+
+	cr_assert_eq(open_it(&s, &seen, 9), 0, "%s", err.text);
+	r = segment_read(s, e, dst);
+	segment_put(s);
+	return r;
+}
+
+Test(segment, large_records_lie_at_pages)
+{
+	struct segment_entry e[5];
+
+	make_mixed(e);
+	for (uint32_t i = 0; i < 5; i++) {
+		fill_pages((uint8_t)i);
+		cr_assert_eq(read_one(&e[i], page_got), 0);
+		cr_assert_arr_eq(page_got, page_data, e[i].len);
+		if (e[i].len == LARGE)
+			cr_expect_eq((e[i].value + SEGMENT_RECORD_HEAD) %
+				     SEGMENT_PAGE, 0);
+	}
+}
+
+Test(segment, large_records_are_read_to_anywhere)
+{
+	struct segment_entry e[5];
+
+	make_mixed(e);
+	fill_pages(2);
+	cr_assert_eq(read_one(&e[2], got + 1), 0);
+	cr_assert_arr_eq(got + 1, page_data, LARGE);
+}
+
+Test(segment, damage_of_a_large_record_is_seen)
+{
+	struct segment_entry e[5];
+	char name[SEGMENT_NAME];
+	uint8_t byte;
+	int fd;
+
+	make_mixed(e);
+	segment_name(name, 9);
+	fd = openat(dir_fd, name, O_RDWR);
+	for (uint64_t at = 0; at < SEGMENT_RECORD_HEAD + LARGE; at += 8191) {
+		cr_assert_eq(pread(fd, &byte, 1, (off_t)(e[1].value + at)), 1);
+		byte ^= 1;
+		cr_assert_eq(pwrite(fd, &byte, 1, (off_t)(e[1].value + at)), 1);
+		cr_assert_eq(read_one(&e[1], page_got), -EBADMSG);
+		byte ^= 1;
+		cr_assert_eq(pwrite(fd, &byte, 1, (off_t)(e[1].value + at)), 1);
+	}
+	cr_assert_eq(read_one(&e[1], page_got), 0);
+	close(fd);
+}
+
+Test(segment, a_large_record_that_was_cut_is_none)
+{
+	struct segment_entry e[5];
+	struct segment *s;
+	struct seen seen;
+	char name[SEGMENT_NAME];
+
+	make_mixed(e);
+	cr_assert_eq(open_it(&s, &seen, 9), 0, "%s", err.text);
+	segment_name(name, 9);
+	cr_assert_eq(truncateat(name, e[4].value + 50000), 0);
+	cr_assert_eq(segment_read(s, &e[4], page_got), -EBADMSG);
+	cr_assert_eq(segment_read(s, &e[2], page_got), 0);
+	cr_assert_eq(truncateat(name, e[2].value + 10), 0);
+	cr_assert_eq(segment_read(s, &e[2], page_got), -EBADMSG);
+	cr_assert_eq(truncateat(name, 0), 0);
+	cr_assert_eq(segment_read(s, &e[1], page_got), -EBADMSG);
+	segment_put(s);
 }

@@ -368,31 +368,57 @@ void fetcher_forget(struct fetcher *f, const struct blob *blob)
 	lock_drop(&f->lock);
 }
 
-void fetcher_evict(struct fetcher *f, const struct blob *blob,
-		   struct fetcher_evicted *out)
+/* Where the disk has it; false: it has not.  Counted, for state_put(). */
+static struct blob_state *state_on_disk(struct fetcher *f,
+					const struct blob *blob, bool *is_there,
+					struct segment_key *key)
 {
 	struct blob_state *st;
-	struct segment_key key;
 	struct blob_id id;
-	bool is_on_disk;
 
 	blob_identify(&id, blob);
 	lock_take(&f->lock);
 	st = state_get(f, &id, blob);
-	if (!st) {
-		lock_drop(&f->lock);
-		return;
-	}
-	is_on_disk = st->is_on_disk;
-	key = st->disk_key;
+	*is_there = st && st->is_on_disk;
+	if (*is_there)
+		*key = st->disk_key;
 	lock_drop(&f->lock);
-	/* Looks at each grain of it: not under the fetcher's lock. */
-	if (is_on_disk)
+	return st;
+}
+
+/* They look at each grain of a blob: not under the fetcher's lock. */
+
+void fetcher_tally(struct fetcher *f, const struct blob *blob,
+		   struct disk_tally *tally)
+{
+	struct segment_key key;
+	bool is_there;
+	struct blob_state *st = state_on_disk(f, blob, &is_there, &key);
+
+	if (is_there)
+		disk_cache_tally(f->opt.disk, tally, &key, blob->size);
+	if (!st)
+		return;
+	lock_take(&f->lock);
+	state_put(f, st);
+	lock_drop(&f->lock);
+}
+
+void fetcher_evict(struct fetcher *f, const struct blob *blob,
+		   struct fetcher_evicted *out)
+{
+	struct segment_key key;
+	bool is_there;
+	struct blob_state *st = state_on_disk(f, blob, &is_there, &key);
+
+	if (is_there)
 		out->bytes_disk += disk_cache_forget(f->opt.disk, &key,
 						     blob->size);
+	if (!st)
+		return;
 	lock_take(&f->lock);
 	if (st->refs == 1) {
-		out->bytes_memory += cache_bytes_of(f->cache, &id);
+		out->bytes_memory += cache_bytes_of(f->cache, &st->id);
 		state_evict(f, st);
 	}
 	state_put(f, st);

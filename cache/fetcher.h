@@ -86,6 +86,10 @@ uint64_t fetcher_cached_bytes(struct fetcher *fetcher, const struct blob *blob);
 /* Drops what is cached of a blob, which is not what it should be. */
 void fetcher_forget(struct fetcher *fetcher, const struct blob *blob);
 
+/* Of what the disk holds of a blob; see disk_cache_tally(). */
+void fetcher_tally(struct fetcher *fetcher, const struct blob *blob,
+		   struct disk_tally *tally);
+
 struct fetcher_evicted {
 	uint64_t bytes_memory, bytes_disk;	/* of content */
 };

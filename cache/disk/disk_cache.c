@@ -415,6 +415,40 @@ uint64_t disk_cache_bytes_of(struct disk_cache *dc,
 	return bytes;
 }
 
+void disk_cache_tally_next(struct disk_cache *dc, struct disk_tally *tally,
+			   unsigned level)
+{
+	bool has_more = true;
+
+	tally->bytes[level] = 0;
+	if (tally->groups[level] && tally->groups[level] < DISK_TALLY_GROUPS) {
+		tally->groups[level]++;
+		return;
+	}
+	tally->groups[level] = 1;
+	for (uint32_t part = 0; has_more; part++) {
+		lock_take(&dc->lock);
+		has_more = disk_index_tally_clear(dc->index, part, level);
+		lock_drop(&dc->lock);
+	}
+}
+
+void disk_cache_tally(struct disk_cache *dc, struct disk_tally *tally,
+		      const struct segment_key *key, uint64_t size)
+{
+	uint64_t at = 0;
+
+	while (at < size) {
+		uint64_t end = at + DISK_CACHE_EXTENT;
+
+		lock_take(&dc->lock);
+		for (; at < end && at < size; at += DISK_CACHE_GRAIN)
+			disk_index_tally(dc->index, key, disk_part(at),
+					 tally->groups, tally->bytes);
+		lock_drop(&dc->lock);
+	}
+}
+
 bool disk_cache_note(struct disk_cache *dc, const struct segment_key *key,
 		     struct disk_note *out)
 {

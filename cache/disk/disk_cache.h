@@ -16,6 +16,7 @@
 #ifndef DATASETFS_CACHE_DISK_DISK_CACHE_H
 #define DATASETFS_CACHE_DISK_DISK_CACHE_H
 
+#include "cache/disk/disk_index.h"
 #include "cache/disk/disk_notes.h"
 #include "cache/disk/segment.h"
 #include "cache/memory_budget.h"
@@ -70,6 +71,20 @@ void disk_cache_release(struct disk_record *record);
 /* Of the first size bytes of a blob, those that have records; for reports. */
 uint64_t disk_cache_bytes_of(struct disk_cache *dc,
 			     const struct segment_key *key, uint64_t size);
+
+/*
+ * Counting what the disk holds, each record once in a group: see
+ * disk_index.h.  One at a time; begun with { .bytes = { 0 } } and _next() of
+ * every level, whose bytes it sets to 0.
+ */
+struct disk_tally {
+	uint8_t groups[DISK_TALLY_LEVELS];
+	uint64_t bytes[DISK_TALLY_LEVELS];
+};
+void disk_cache_tally_next(struct disk_cache *dc, struct disk_tally *tally,
+			   unsigned level);
+void disk_cache_tally(struct disk_cache *dc, struct disk_tally *tally,
+		      const struct segment_key *key, uint64_t size);
 
 /*
  * A miss from now on, what is queued of it too, and for the next process once

@@ -73,7 +73,7 @@ int disk_forget_write(struct disk_cache *dc, struct disk_job *job,
 		      struct err *err)
 {
 	struct disk_job **link;
-	bool has_records;
+	bool has_records, is_apart;
 	int r;
 
 	lock_take(&dc->lock);
@@ -82,10 +82,14 @@ int disk_forget_write(struct disk_cache *dc, struct disk_job *job,
 		link = &(*link)->forget_next;
 	*link = job->forget_next;
 	has_records = job->has_records;
+	is_apart = !dc->open || dc->slots[dc->open_slot].n_tombstones;
 	lock_drop(&dc->lock);
 	if (!has_records)
 		return 0;
-	r = disk_append(dc, &job->key, 0, NULL, 0, &DISK_TOMBSTONE, err);
+	/* What is dead in the open one could not go before what is older. */
+	r = is_apart ? 0 : disk_seal(dc, err);
+	if (r == 0)
+		r = disk_append(dc, &job->key, 0, NULL, 0, &DISK_TOMBSTONE, err);
 	if (r < 0) {
 		lock_take(&dc->lock);
 		dc->has_lost_tombstone = true;

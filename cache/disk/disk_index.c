@@ -16,6 +16,9 @@
 #define BUDGET_SHARE 2
 
 #define MARKED (1u << 31)
+#define LENGTH ((1u << 21) - 1)
+#define TALLY_SHIFT(level) (21 + 3 * (level))
+#define TALLY_MASK 7u
 #define NO_SLOT UINT32_MAX	/* the entry is free */
 
 struct entry {
@@ -24,12 +27,14 @@ struct entry {
 	uint32_t part;
 	uint32_t slot;
 	uint32_t offset;
-	uint32_t len;		/* and MARKED */
+	uint32_t len;		/* and groups that counted it, and MARKED */
 	uint32_t next;		/* of its chain, or of the free ones */
 };
 _Static_assert(sizeof(struct entry) == 32, "what a record costs");
 _Static_assert(SEGMENT_SIZE_MAX <= UINT32_MAX, "offsets fit");
-_Static_assert(SEGMENT_RECORD_MAX < MARKED, "lengths fit");
+_Static_assert(SEGMENT_RECORD_MAX <= LENGTH, "lengths fit");
+_Static_assert(TALLY_SHIFT(DISK_TALLY_LEVELS) < 31, "groups fit");
+_Static_assert(DISK_TALLY_GROUPS == TALLY_MASK, "all that fit");
 
 struct disk_index {
 	struct memory_budget *budget;
@@ -190,7 +195,7 @@ bool disk_index_find(struct disk_index *ix, const struct segment_key *key,
 		e->len |= MARKED;
 	out->slot = e->slot;
 	out->offset = e->offset;
-	out->len = e->len & ~MARKED;
+	out->len = e->len & LENGTH;
 	return true;
 }
 
@@ -220,7 +225,7 @@ bool disk_index_set(struct disk_index *ix, const struct segment_key *key,
 		ix->count++;
 	}
 	e = entry_at(ix, number);
-	ix->bytes += (uint64_t)place->len - (e->len & ~MARKED);
+	ix->bytes += (uint64_t)place->len - (e->len & LENGTH);
 	e->slot = place->slot;
 	e->offset = place->offset;
 	e->len = place->len;
@@ -233,7 +238,7 @@ static void entry_free(struct disk_index *ix, uint32_t *link)
 	struct entry *e = entry_at(ix, number);
 
 	*link = e->next;
-	ix->bytes -= e->len & ~MARKED;
+	ix->bytes -= e->len & LENGTH;
 	e->slot = NO_SLOT;
 	e->next = ix->free;
 	ix->free = number;
@@ -285,6 +290,35 @@ uint64_t disk_index_count(const struct disk_index *ix)
 uint64_t disk_index_bytes(const struct disk_index *ix)
 {
 	return ix->bytes;
+}
+
+void disk_index_tally(struct disk_index *ix, const struct segment_key *key,
+		      uint32_t part, const uint8_t groups[DISK_TALLY_LEVELS],
+		      uint64_t bytes[DISK_TALLY_LEVELS])
+{
+	uint32_t number = *link_to(ix, key, part);
+	struct entry *e;
+
+	if (!number)
+		return;
+	e = entry_at(ix, number);
+	for (unsigned l = 0; l < DISK_TALLY_LEVELS; l++) {
+		if ((e->len >> TALLY_SHIFT(l) & TALLY_MASK) == groups[l])
+			continue;
+		bytes[l] += e->len & LENGTH;
+		e->len &= ~(TALLY_MASK << TALLY_SHIFT(l));
+		e->len |= (uint32_t)groups[l] << TALLY_SHIFT(l);
+	}
+}
+
+bool disk_index_tally_clear(struct disk_index *ix, uint32_t part,
+			    unsigned level)
+{
+	if (part >= ix->n_slabs)
+		return false;
+	for (uint32_t i = 0; i < SLAB_ENTRIES; i++)
+		ix->slabs[part][i].len &= ~(TALLY_MASK << TALLY_SHIFT(level));
+	return true;
 }
 
 void disk_index_clear(struct disk_index *ix)

@@ -52,6 +52,20 @@ uint64_t disk_index_count(const struct disk_index *ix);
 /* Of the content of all records. */
 uint64_t disk_index_bytes(const struct disk_index *ix);
 
+/*
+ * Counting content once in each of several groups, of DISK_TALLY_LEVELS kinds
+ * at once: bytes[l] grows by a record that was not counted in groups[l] yet.
+ * Groups are 1 to DISK_TALLY_GROUPS; before one is used again its marks are
+ * taken off, of the part'th piece at a time (false: there is none).
+ */
+#define DISK_TALLY_LEVELS 3
+#define DISK_TALLY_GROUPS 7
+void disk_index_tally(struct disk_index *ix, const struct segment_key *key,
+		      uint32_t part, const uint8_t groups[DISK_TALLY_LEVELS],
+		      uint64_t bytes[DISK_TALLY_LEVELS]);
+bool disk_index_tally_clear(struct disk_index *ix, uint32_t part,
+			    unsigned level);
+
 void disk_index_clear(struct disk_index *ix);
 
 /*

@@ -118,6 +118,7 @@ bool mount_helper_is_meant(const char *argv0);
 int mount_helper(struct cli *cli, int argc, char **argv);
 
 int cmd_bucket_list(struct cli *cli, int argc, char **argv);
+int cmd_cache_evict(struct cli *cli, int argc, char **argv);
 int cmd_cache_stat(struct cli *cli, int argc, char **argv);
 int cmd_config_get(struct cli *cli, int argc, char **argv);
 int cmd_config_show(struct cli *cli, int argc, char **argv);

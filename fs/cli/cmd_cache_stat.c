@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the cache of a running mount holds and did, from the daemon's status.
- * Its records are named by digests of where blobs lie: which bucket or dataset
- * they belong to is not known of them.
+ * What the cache of a running mount holds and did, from the daemon's status;
+ * and, of which versions.  Records are named by digests of where blobs lie, so
+ * the daemon looks up each file of the versions that were expanded there.
  */
 #include <config.h>
 
@@ -10,7 +10,9 @@
 #include <stdio.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/errand_doc.h"
 #include "fs/cli/status_doc.h"
+#include "fs/cli/table.h"
 #include "fs/mount/mount.h"
 
 static void print_disk(const json_t *disk)
@@ -65,7 +67,65 @@ static void print_text(const json_t *doc, const json_t *cache)
 	print_changes(disk);
 }
 
-static int print_json(const json_t *doc, json_t *cache)
+static int add_row(struct table *t, const char *name, const json_t *o,
+		   struct err *err)
+{
+	char bytes[SIZE_TEXT_MAX];
+	const char *cells[] = { name, bytes };
+
+	status_doc_size(o, "bytes", bytes);
+	return table_row(t, cells, err);
+}
+
+static int add_dataset(struct table *t, const char *bucket, const json_t *ds,
+		       struct err *err)
+{
+	cleanup_buf struct buf name = BUF_INIT;
+	const json_t *v;
+	size_t i;
+	int r;
+
+	buf_printf(&name, "%s/%s", bucket, status_doc_text(ds, "name"));
+	r = buf_failed(&name) ? err_nomem(err) :
+				add_row(t, name.data, ds, err);
+	json_array_foreach(json_object_get(ds, "versions"), i, v) {
+		buf_clear(&name);
+		buf_printf(&name, "%s/%s@%lld", bucket,
+			   status_doc_text(ds, "name"),
+			   status_doc_number(v, "version"));
+		if (r == 0)
+			r = buf_failed(&name) ? err_nomem(err) :
+						add_row(t, name.data, v, err);
+	}
+	return r;
+}
+
+/* What several versions share counts for each, and once in what they are of. */
+static int print_owners(const json_t *owners, struct err *err)
+{
+	static const char *const headers[] = { "Of", "On Disk" };
+	long long left = status_doc_number(owners, "versions_not_counted");
+	const json_t *b, *ds;
+	struct table *t = NULL;
+	size_t i, k;
+	int r = table_new(&t, headers, ARRAY_SIZE(headers), err);
+
+	json_array_foreach(json_object_get(owners, "buckets"), i, b) {
+		const char *name = status_doc_text(b, "name");
+
+		if (r == 0)
+			r = add_row(t, name, b, err);
+		json_array_foreach(json_object_get(b, "datasets"), k, ds)
+			if (r == 0)
+				r = add_dataset(t, name, ds, err);
+	}
+	if (left)
+		fprintf(stderr, "note: %lld versions were not counted, they have too many files\n",
+			left);
+	return table_end_section(t, r);
+}
+
+static int print_json(const json_t *doc, json_t *cache, json_t *owners)
 {
 	static const char *const kept[] = { "mountpoint", "pid", "started" };
 	json_t *out = json_object();
@@ -73,19 +133,27 @@ static int print_json(const json_t *doc, json_t *cache)
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		json_object_set(out, kept[i], json_object_get(doc, kept[i]));
 	json_object_set(out, "cache", cache);
+	json_object_update(out, owners);
 	return cli_print_json(out, "cache-stat");
 }
 
 int cmd_cache_stat(struct cli *cli, int argc, char **argv)
 {
-	static const struct option longs[] = { { NULL, 0, NULL, 0 } };
+	static const struct option longs[] = {
+		{ "brief", no_argument, NULL, 'b' }, { NULL, 0, NULL, 0 },
+	};
 	const char *mountpoint = MOUNT_DEFAULT_POINT;
+	json_t *doc = NULL, *owners = NULL, *cache;
 	struct err err = ERR_INIT;
-	json_t *doc = NULL, *cache;
-	int code = EXIT_DONE;
+	bool is_brief = false;
+	int c, code = EXIT_DONE;
 
-	if (cli_getopt(cli, argc, argv, "", longs) != -1 ||
-	    cli_optional_word(cli, argc, argv, &mountpoint))
+	while ((c = cli_getopt(cli, argc, argv, "", longs)) != -1) {
+		if (c == '?')
+			return EXIT_USAGE;
+		is_brief = true;
+	}
+	if (cli_optional_word(cli, argc, argv, &mountpoint))
 		return EXIT_USAGE;
 	if (status_doc_fetch(&doc, mountpoint, &err) < 0)
 		return cli_fail(&err);
@@ -95,11 +163,17 @@ int cmd_cache_stat(struct cli *cli, int argc, char **argv)
 			      "the datasetfs of %s tells of its cache to its owner and root only",
 			      mountpoint);
 		code = cli_fail(&err);
+	} else if (!is_brief && errand_doc_fetch(&owners, mountpoint, NULL,
+						 "stat", &err) < 0) {
+		code = cli_fail(&err);
 	} else if (cli->json) {
-		code = print_json(doc, cache);
+		code = print_json(doc, cache, owners);
 	} else {
 		print_text(doc, cache);
+		if (owners && print_owners(owners, &err) < 0)
+			code = cli_fail(&err);
 	}
+	json_decref(owners);
 	json_decref(doc);
 	return code;
 }

@@ -23,8 +23,16 @@ const struct command commands[] = {
 	  cmd_unmount },
 	{ "status", "[MOUNTPOINT]",
 	  "Show the state of a running mount", NULL, cmd_status },
-	{ "cache stat", "[MOUNTPOINT]",
-	  "Show the cache of a running mount", NULL, cmd_cache_stat },
+	{ "cache stat", "[--brief] [MOUNTPOINT]",
+	  "Show the cache of a running mount, by bucket and dataset",
+	  "  --brief               only what costs nothing to know\n",
+	  cmd_cache_stat },
+	{ "cache evict", "[-m DIR] [REF | --bucket BUCKET]",
+	  "Take content out of the cache: a version's, a bucket's, or all",
+	  "  -b, --bucket BUCKET   of all versions of that bucket\n"
+	  "  -m, --mountpoint DIR  of the mount there (" MOUNT_DEFAULT_POINT ")\n"
+	  "\nWhere nothing is mounted, of the directory that the configuration names.\n",
+	  cmd_cache_evict },
 	{ "doctor", "",
 	  "Look for what is wrong with this machine and the configuration",
 	  NULL, cmd_doctor },

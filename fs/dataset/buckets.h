@@ -104,6 +104,10 @@ void bucket_tree(struct bucket *b, struct catalog *catalog,
 int bucket_tree_sync(struct bucket *b, struct catalog *catalog,
 		     const struct dataset *ds, const struct version *v,
 		     struct tree **out, struct err *err) MUST_CHECK;
+/* Only one that is in the cache directory already.  -ENOENT (ERR_MISSING). */
+int bucket_tree_known(struct bucket *b, const struct dataset *ds,
+		      const struct version *v, struct tree **out,
+		      struct err *err) MUST_CHECK;
 /*
  * A block of the version's tree was seen to be damaged: its file is removed,
  * so that the next bucket_tree() builds it again.  Trees that are open stay.

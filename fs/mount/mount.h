@@ -66,6 +66,20 @@ int mount_status_fetch(const char *mountpoint, struct buf *out,
 		       struct err *err) MUST_CHECK;
 
 /*
+ * Has the running mount do what question says (see fs/mount/control/errand.h:
+ * one line), waiting for it; its answer is appended.  For the owner of the
+ * mount and root.  Errors as above.
+ */
+int mount_errand(const char *mountpoint, const char *question,
+		 struct buf *out, struct err *err) MUST_CHECK;
+/*
+ * The same without a mount: on the cache directory of the settings.  -EBUSY
+ * (ERR_CONFLICT): a mount has it.
+ */
+int mount_errand_offline(const struct settings *settings, const char *question,
+			 struct buf *out, struct err *err) MUST_CHECK;
+
+/*
  * True when path is the root of a datasetfs mount in this process's mount
  * namespace, as a bind into a container too.  Reads mountinfo only: it never
  * touches the mount, so it cannot hang.

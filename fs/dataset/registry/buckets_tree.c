@@ -271,6 +271,20 @@ int bucket_tree_sync(struct bucket *b, struct catalog *catalog,
 	return tree_open_or_build(&job, out, err);
 }
 
+int bucket_tree_known(struct bucket *b, const struct dataset *ds,
+		      const struct version *v, struct tree **out,
+		      struct err *err)
+{
+	struct tree_job job = { .next = NULL };
+	cleanup_fd int dirfd = trees_dir_open(b->owner->settings->cache_dir,
+					      err);
+
+	if (dirfd < 0)
+		return dirfd;
+	job_init(&job, b, ds, v);
+	return tree_open(out, dirfd, job.name, job.identity, err);
+}
+
 void bucket_tree_discard(struct bucket *b, const struct dataset *ds,
 			 const struct version *v)
 {

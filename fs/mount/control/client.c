@@ -103,10 +103,11 @@ static int late(const struct mountinfo *m, struct err *err)
 		       "the datasetfs of %s does not answer", m->point);
 }
 
-static int read_answer(int fd, const struct mountinfo *m, struct buf *out,
-		       struct err *err)
+/* silence_ms: how long nothing may come. */
+static int read_answer(int fd, const struct mountinfo *m, int64_t silence_ms,
+		       struct buf *out, struct err *err)
 {
-	int64_t end = clock_ms() + CLIENT_TIMEOUT_MS;
+	int64_t end = clock_ms() + silence_ms;
 	size_t before = out->len;
 	char block[16384];
 
@@ -131,6 +132,7 @@ static int read_answer(int fd, const struct mountinfo *m, struct buf *out,
 		r = buf_add(out, block, (size_t)n, err);
 		if (r < 0)
 			return r;
+		end = clock_ms() + silence_ms;
 	}
 	if (out->len > before)
 		return 0;
@@ -139,10 +141,9 @@ static int read_answer(int fd, const struct mountinfo *m, struct buf *out,
 		       m->point);
 }
 
-int mount_status_fetch(const char *mountpoint, struct buf *out,
-		       struct err *err)
+static int ask(const char *mountpoint, const char *question,
+	       int64_t silence_ms, struct buf *out, struct err *err)
 {
-	static const char request[] = "status\n";
 	cleanup_free struct mountinfo *m = malloc(sizeof(*m));
 	cleanup_fd int fd = -1;
 	struct ucred peer;
@@ -161,8 +162,20 @@ int mount_status_fetch(const char *mountpoint, struct buf *out,
 	if (fd < 0)
 		return fd;
 	/* Who may not ask is hung up on, maybe before this. */
-	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0 &&
+	if (send(fd, question, strlen(question), MSG_NOSIGNAL) < 0 &&
 	    errno != EPIPE && errno != ECONNRESET)
 		return late(m, err);
-	return read_answer(fd, m, out, err);
+	return read_answer(fd, m, silence_ms, out, err);
+}
+
+int mount_status_fetch(const char *mountpoint, struct buf *out,
+		       struct err *err)
+{
+	return ask(mountpoint, "status\n", CLIENT_TIMEOUT_MS, out, err);
+}
+
+int mount_errand(const char *mountpoint, const char *question,
+		 struct buf *out, struct err *err)
+{
+	return ask(mountpoint, question, CLIENT_SILENCE_MS, out, err);
 }

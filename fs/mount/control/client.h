@@ -13,6 +13,7 @@
 #include "fs/mount/point/mountinfo.h"
 
 #define CLIENT_TIMEOUT_MS 5000
+#define CLIENT_SILENCE_MS 60000	/* of a daemon at work on an errand */
 #define CLIENT_ANSWER_MAX ((size_t)64 << 20)
 #define CLIENT_NAME_MAX 64
 

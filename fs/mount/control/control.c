@@ -11,17 +11,29 @@
 #include "backends/base/clock.h"
 #include "backends/base/lock.h"
 #include "backends/base/log.h"
+#include "backends/base/pool.h"
 #include "fs/mount/control/client.h"
+#include "fs/mount/control/errand.h"
 #include "fs/mount/control/status.h"
 
 #define CONTROL_BACKLOG 16
-#define QUESTION_MAX 64
+#define QUESTION_MAX 1024
 
 struct control {
 	struct fs *fs;
 	int listener;
 	int stop;	/* eventfd */
 	pthread_t thread;
+	struct pool *errands;
+	bool is_stopping;	/* atomic */
+};
+
+/* Who waits for an errand. */
+struct caller {
+	struct control *control;
+	int fd;
+	int64_t next_ms;	/* when a sign of life is due */
+	char question[QUESTION_MAX];
 };
 
 static bool wait_for(int fd, short events, int64_t end)
@@ -81,7 +93,61 @@ static void answer_status(struct control *c, int fd, int64_t end,
 		send_answer(fd, end, &answer);
 }
 
-static void serve_client(struct control *c, int fd)
+/* False: nobody waits any more, or the mount ends. */
+static bool beat(void *arg)
+{
+	struct caller *caller = arg;
+	int64_t now = clock_ms();
+
+	if (__atomic_load_n(&caller->control->is_stopping, __ATOMIC_ACQUIRE))
+		return false;
+	if (now < caller->next_ms)
+		return true;
+	caller->next_ms = now + CONTROL_BEAT_MS;
+	return send(caller->fd, "\n", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ||
+	       errno == EAGAIN;
+}
+
+static void run_errand(void *arg)
+{
+	struct caller *caller = arg;
+	struct errand errand = {
+		.fs = caller->control->fs, .beat = beat, .arg = caller,
+	};
+	cleanup_buf struct buf answer = BUF_INIT;
+
+	if (beat(caller)) {
+		errand_answer(&errand, caller->question, &answer);
+		send_answer(caller->fd, clock_ms() + CONTROL_OWNER_MS,
+			    &answer);
+	}
+	close(caller->fd);
+	free(caller);
+}
+
+/* Takes fd over; false: it has not. */
+static bool start_errand(struct control *c, int fd, const char *question,
+			 int64_t end)
+{
+	struct caller *caller = calloc(1, sizeof(*caller));
+	cleanup_buf struct buf answer = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (!caller)
+		return false;
+	caller->control = c;
+	caller->fd = fd;
+	snprintf(caller->question, sizeof(caller->question), "%s", question);
+	if (pool_submit(c->errands, run_errand, caller, &err) == 0)
+		return true;
+	free(caller);
+	errand_refuse(&answer, &err);
+	send_answer(fd, end, &answer);
+	return false;
+}
+
+/* True: fd is somebody else's now. */
+static bool serve_client(struct control *c, int fd)
 {
 	char question[QUESTION_MAX];
 	socklen_t len = sizeof(struct ucred);
@@ -90,18 +156,21 @@ static void serve_client(struct control *c, int fd)
 	int64_t end;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return;
+		return false;
 	is_owner = peer.uid == 0 || peer.uid == geteuid();
 	if (!is_owner && !c->fs->options.allow_other)
-		return;
+		return false;
 	end = clock_ms() + (is_owner ? CONTROL_OWNER_MS : CONTROL_OTHER_MS);
 	if (!read_question(fd, end, question))
-		return;
+		return false;
+	if (is_owner && errand_is_one(question))
+		return start_errand(c, fd, question, end);
 	if (strcmp(question, "status") == 0)
 		answer_status(c, fd, end, is_owner);
 	else
 		log_debug("control", "unknown question: uid=%u",
 			  (unsigned)peer.uid);
+	return false;
 }
 
 static void *control_main(void *arg)
@@ -123,8 +192,8 @@ static void *control_main(void *arg)
 			     SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0)
 			continue;
-		serve_client(c, fd);
-		close(fd);
+		if (!serve_client(c, fd))
+			close(fd);
 	}
 	return NULL;
 }
@@ -149,6 +218,8 @@ static int control_listen(struct control *c, const char *name, struct err *err)
 
 static void control_close(struct control *c)
 {
+	if (c->errands)
+		pool_free(c->errands);
 	if (c->listener >= 0)
 		close(c->listener);
 	if (c->stop >= 0)
@@ -167,6 +238,9 @@ int control_new(struct control **out, struct fs *fs, const char *name,
 	c->fs = fs;
 	c->listener = c->stop = -1;
 	r = control_listen(c, name, err);
+	if (r == 0)
+		r = pool_new(&c->errands, "errands", 1, CONTROL_ERRANDS_MAX,
+			     err);
 	if (r == 0) {
 		r = pthread_create(&c->thread, NULL, control_main, c);
 		if (r)
@@ -186,6 +260,9 @@ void control_free(struct control *c)
 
 	if (!c)
 		return;
+	/* An errand may wait for a store. */
+	__atomic_store_n(&c->is_stopping, true, __ATOMIC_RELEASE);
+	buckets_stop(c->fs->buckets);
 	if (write(c->stop, &one, sizeof(one)) != sizeof(one))
 		log_warn("control", "cannot stop: error=%d", errno);
 	pthread_join(c->thread, NULL);

@@ -129,6 +129,7 @@ int cmd_dataset_info(struct cli *cli, int argc, char **argv);
 int cmd_dataset_inspect(struct cli *cli, int argc, char **argv);
 int cmd_dataset_list(struct cli *cli, int argc, char **argv);
 int cmd_dataset_prefetch(struct cli *cli, int argc, char **argv);
+int cmd_dataset_verify(struct cli *cli, int argc, char **argv);
 int cmd_doctor(struct cli *cli, int argc, char **argv);
 int cmd_mount(struct cli *cli, int argc, char **argv);
 int cmd_resolve(struct cli *cli, int argc, char **argv);

@@ -9,9 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fs/cli/cli.h"
+#include "fs/cli/checksum.h"
 #include "fs/dataset/registry/manifest_source.h"
-#include "fs/dataset/osmo/osmo_checksum.h"
 
 struct checksum {
 	struct osmo_checksum *sum;
@@ -44,8 +43,8 @@ static int read_manifest(const struct resolved *ref, struct checksum *sum,
 	return r < 0 ? err_wrap(err, "%s", ref->version->manifest_uri) : 0;
 }
 
-static int compute(const struct resolved *ref, char text[OSMO_CHECKSUM_TEXT],
-		   uint64_t *n_files, struct err *err)
+int checksum_compute(const struct resolved *ref, char text[OSMO_CHECKSUM_TEXT],
+		     uint64_t *n_files, struct err *err)
 {
 	struct checksum checksum = { .sum = NULL };
 	int r;
@@ -81,7 +80,7 @@ static int check_one(struct cli *cli, const char *text, json_t *list)
 	code = cli_resolve(cli, text, &ref);
 	if (code)
 		return code;
-	if (compute(&ref, hex, &n_files, &err) < 0) {
+	if (checksum_compute(&ref, hex, &n_files, &err) < 0) {
 		err_wrap(&err, "%s", text);
 		return cli_fail(&err);
 	}

@@ -4,21 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "backends/base/clock.h"
 #include "backends/base/io.h"
 #include "fs/cli/cli.h"
+#include "fs/cli/download_run.h"
 #include "fs/cli/path_regex.h"
-#include "fs/cli/progress.h"
 #include "fs/cli/table.h"
-#include "fs/dataset/download/download.h"
 
 #define NEW_FOLDER 0777		/* and the user's umask */
-#define TICK_MS 200		/* how soon an interruption is seen */
-#define FAILED_LISTED_MAX 1000	/* in the JSON; all are told on stderr */
 
 struct job {
 	struct cli *cli;
@@ -29,37 +25,8 @@ struct job {
 	struct resolved resolved;
 	struct tree *tree;
 	int dirfd;		/* DIR/NAME */
-	struct download *download;
-	struct progress progress;
-	json_t *failed;		/* NULL without --json */
-	int64_t started_ms;
+	struct download_run run;
 };
-
-static volatile sig_atomic_t is_interrupted;
-
-static void interrupt(int sig)
-{
-	(void)sig;
-	is_interrupted = 1;
-}
-
-/* Once: who asks again is not made to wait. */
-static void catch_signals(void)
-{
-	const struct sigaction action = {
-		.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND,
-	};
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-		struct sigaction old;
-
-		/* nohup(1)'s wish is granted. */
-		if (sigaction(signals[i], NULL, &old) == 0 &&
-		    old.sa_handler != SIG_IGN)
-			(void)sigaction(signals[i], &action, NULL);
-	}
-}
 
 static int parse_options(struct cli *cli, struct job *job, int argc,
 			 char **argv)
@@ -135,7 +102,7 @@ static int plan(struct job *job, struct err *err)
 	int r;
 
 	opt.tree = job->tree;
-	r = download_new(&job->download, &opt, err);
+	r = download_new(&job->run.download, &opt, err);
 	if (r == 0 || err->class != ERR_CORRUPT)
 		return r;
 	bucket_tree_discard(ref->bucket, ref->dataset, ref->version);
@@ -144,7 +111,7 @@ static int plan(struct job *job, struct err *err)
 	r = bucket_tree_sync(ref->bucket, ref->catalog, ref->dataset,
 			     ref->version, &job->tree, err);
 	opt.tree = job->tree;
-	return r < 0 ? r : download_new(&job->download, &opt, err);
+	return r < 0 ? r : download_new(&job->run.download, &opt, err);
 }
 
 static int prepare(struct job *job)
@@ -167,66 +134,6 @@ static int prepare(struct job *job)
 		      "  try: --resume to keep what is right and fetch the rest, or another folder\n",
 		      stderr);
 	return code;
-}
-
-static void tell_failure(struct job *job, const char *path,
-			 const struct err *err)
-{
-	progress_failure(&job->progress, path, err->text);
-	if (job->failed && json_array_size(job->failed) < FAILED_LISTED_MAX) {
-		json_t *o = json_object();
-
-		json_object_set_new(o, "path", cli_json_text(path));
-		json_object_set_new(o, "class",
-				    json_string(err_class_name(err->class)));
-		json_object_set_new(o, "error", cli_json_text(err->text));
-		json_array_append_new(job->failed, o);
-	}
-}
-
-static void tell_failures(struct job *job)
-{
-	struct err err = ERR_INIT;
-	char *path;
-
-	while (download_failure(job->download, &path, &err)) {
-		tell_failure(job, path ? path : "a file", &err);
-		free(path);
-	}
-}
-
-static void show_progress(struct job *job)
-{
-	cleanup_buf struct buf line = BUF_INIT;
-	struct download_state s;
-
-	if (!progress_is_due(&job->progress))
-		return;
-	download_state(job->download, &s);
-	buf_printf(&line, "%" PRIu64 " of %" PRIu64 " files, ",
-		   s.files_fetched + s.files_passed, s.files);
-	progress_bytes_text(&line, &job->progress, s.bytes_fetched,
-			    s.bytes - s.bytes_passed - s.bytes_failed);
-	if (!buf_failed(&line))
-		progress_show(&job->progress, line.data);
-}
-
-static int run(struct job *job, struct err *err)
-{
-	int r = download_start(job->download, err);
-	bool is_over = r < 0;
-
-	progress_begin(&job->progress);
-	while (!is_over) {
-		if (is_interrupted)
-			download_stop(job->download);
-		is_over = download_wait(job->download, clock_ms() + TICK_MS);
-		tell_failures(job);
-		if (!is_over)
-			show_progress(job);
-	}
-	progress_end(&job->progress);
-	return r;
 }
 
 /* ---- what came of it ---- */
@@ -262,12 +169,12 @@ static void print_json(const struct job *job, const struct download_state *s)
 	json_object_set_new(doc, "unverified_files",
 			    json_integer((json_int_t)s->files_unverified));
 	json_object_set_new(doc, "seconds",
-			    json_real((double)(clock_ms() - job->started_ms) /
+			    json_real((double)(clock_ms() - job->run.started_ms) /
 				      1000));
-	json_object_set_new(doc, "interrupted", json_boolean(is_interrupted));
+	json_object_set_new(doc, "interrupted", json_boolean(download_run_is_interrupted()));
 	json_object_set_new(doc, "error", cli_json_text(
 			    s->fatal.class != ERR_NONE ? s->fatal.text : NULL));
-	json_object_set(doc, "failures", job->failed);
+	json_object_set(doc, "failures", job->run.failed);
 	(void)cli_print_json(doc, "dataset-download");
 }
 
@@ -293,7 +200,7 @@ static int conclude(const struct job *job)
 	struct download_state s;
 	int code = EXIT_DONE;
 
-	download_state(job->download, &s);
+	download_state(job->run.download, &s);
 	if (job->cli->json)
 		print_json(job, &s);
 	else
@@ -310,7 +217,7 @@ static int conclude(const struct job *job)
 		bucket_tree_discard(job->resolved.bucket,
 				    job->resolved.dataset,
 				    job->resolved.version);
-	if (is_interrupted && s.files_fetched + s.files_passed < s.files) {
+	if (download_run_is_interrupted() && s.files_fetched + s.files_passed < s.files) {
 		fputs("error: interrupted\n", stderr);
 		code = EXIT_INTERRUPTED;
 	}
@@ -328,9 +235,7 @@ static int download(struct job *job)
 
 	if (code)
 		return code;
-	catch_signals();
-	job->started_ms = clock_ms();
-	r = run(job, &err);
+	r = download_run(&job->run, &err);
 	code = r < 0 ? cli_fail(&err) : conclude(job);
 	/* Nobody waits for requests of who gave up. */
 	buckets_stop(job->cli->buckets);
@@ -346,16 +251,16 @@ int cmd_dataset_download(struct cli *cli, int argc, char **argv)
 	if (code == 0)
 		code = cli_resolve(cli, job.ref, &job.resolved);
 	if (code == 0) {
-		job.failed = cli->json ? json_array() : NULL;
+		job.run.failed = cli->json ? json_array() : NULL;
 		code = download(&job);
 	}
-	download_free(job.download);
+	download_free(job.run.download);
 	if (job.tree)
 		tree_put(job.tree);
 	resolved_release(&job.resolved);
 	if (job.dirfd >= 0)
 		close(job.dirfd);
 	path_regex_release(&job.regex);
-	json_decref(job.failed);
+	json_decref(job.run.failed);
 	return code;
 }

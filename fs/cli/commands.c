@@ -63,6 +63,12 @@ const struct command commands[] = {
 	{ "dataset checksum", "REF...",
 	  "Compute a version's checksum and compare it with the recorded one",
 	  NULL, cmd_dataset_checksum },
+	{ "dataset verify", "[--content | --sample PERCENT] REF [PATH...]",
+	  "Check a version's manifest and objects in their store",
+	  "  --content             read all content and check it too\n"
+	  "  --sample PERCENT      read that of so many files, as 1%, always the same\n"
+	  "\nPATH is a file or directory of the version: then only what is in it.\n",
+	  cmd_dataset_verify },
 	{ "dataset prefetch", "[--check] [-m DIR] REF [PATH...]",
 	  "Fetch the content of a version into the cache of the mount",
 	  "  --check               only tell what is there and what is missing\n"

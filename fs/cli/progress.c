@@ -69,13 +69,40 @@ static void duration_text(struct buf *out, uint64_t s)
 		buf_printf(out, "%llu s", (unsigned long long)s);
 }
 
+static double rate_of(const struct progress *p, uint64_t done)
+{
+	double seconds = (double)(clock_ms() - p->started_ms) / 1000;
+
+	return seconds > 0 ? (double)done / seconds : 0;
+}
+
+static void left_text(struct buf *out, double rate, uint64_t done,
+		      uint64_t total)
+{
+	duration_text(out, done < total ?
+			   (uint64_t)((double)(total - done) / rate) : 0);
+	buf_str(out, " left");
+}
+
+void progress_files_text(struct buf *out, const struct progress *p,
+			 uint64_t done, uint64_t total)
+{
+	double rate = rate_of(p, done);
+
+	buf_printf(out, "%llu of %llu files", (unsigned long long)done,
+		   (unsigned long long)total);
+	if (rate < 1)
+		return;
+	buf_printf(out, ", %.0f/s, ", rate);
+	left_text(out, rate, done, total);
+}
+
 void progress_bytes_text(struct buf *out, const struct progress *p,
 			 uint64_t done, uint64_t total)
 {
 	char done_text[SIZE_TEXT_MAX], total_text[SIZE_TEXT_MAX];
 	char rate_text[SIZE_TEXT_MAX];
-	double seconds = (double)(clock_ms() - p->started_ms) / 1000;
-	double rate = seconds > 0 ? (double)done / seconds : 0;
+	double rate = rate_of(p, done);
 
 	size_text(done_text, done);
 	size_text(total_text, total);
@@ -84,7 +111,5 @@ void progress_bytes_text(struct buf *out, const struct progress *p,
 		return;
 	size_text(rate_text, (uint64_t)rate);
 	buf_printf(out, ", %s/s, ", rate_text);
-	duration_text(out, done < total ?
-			   (uint64_t)((double)(total - done) / rate) : 0);
-	buf_str(out, " left");
+	left_text(out, rate, done, total);
 }

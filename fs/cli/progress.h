@@ -41,5 +41,8 @@ void progress_failure(const struct progress *progress, const char *path,
  */
 void progress_bytes_text(struct buf *out, const struct progress *progress,
 			 uint64_t done, uint64_t total);
+/* "12 of 300 files, 40/s, 7 s left". */
+void progress_files_text(struct buf *out, const struct progress *progress,
+			 uint64_t done, uint64_t total);
 
 #endif

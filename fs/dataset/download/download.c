@@ -65,7 +65,9 @@ static int plan_entry(struct download *d, struct place *place, uint32_t index,
 		return r;
 	d->state.files++;
 	d->state.bytes += e.size;
-	return d->opt.is_resumed ? 0 : check_absent(d, place, &e, path, err);
+	if (d->opt.is_resumed || d->opt.is_checked)
+		return 0;
+	return check_absent(d, place, &e, path, err);
 }
 
 static int plan(struct download *d, struct err *err)
@@ -243,7 +245,10 @@ static void work_on(struct worker *w, uint32_t index)
 		download_abort(d, &err);
 	if (r < 0 || e.type != TREE_FILE || !is_wanted(d, path.data))
 		return;
-	if (download_file(w, &e, &outcome, &n_bytes, &err) < 0)
+	r = d->opt.is_checked ?
+		    download_check(w, &e, path.data, &outcome, &n_bytes, &err) :
+		    download_file(w, &e, &outcome, &n_bytes, &err);
+	if (r < 0)
 		note_failure(d, &e, &path, n_bytes, &err);
 	else
 		note_success(d, &e, outcome);

@@ -9,6 +9,10 @@
  * over; what the machine cannot do (a full disk), or a store that answers
  * nobody any more, ends the whole.
  *
+ * With is_checked nothing is written: each file's object must be there, with
+ * the size and, where it is the source's own, the etag that the manifest says;
+ * of those that is_read picks all bytes are read and checked as well.
+ *
  * A struct download belongs to one thread; its own are behind it.
  */
 #ifndef DATASETFS_DATASET_DOWNLOAD_H
@@ -35,8 +39,10 @@ struct download_options {
 	/* A file that is there and is what the manifest says is passed over,
 	   any other replaced; without it none may be there. */
 	bool is_resumed;
-	/* NULL: all are; else asked by several threads at once. */
+	bool is_checked;
+	/* Asked by several threads at once.  is_wanted NULL: all are. */
 	bool (*is_wanted)(void *arg, const char *path);
+	bool (*is_read)(void *arg, const char *path);
 	void *arg;
 };
 
@@ -64,7 +70,8 @@ bool download_failure(struct download *d, char **path, struct err *err);
 struct download_state {
 	uint64_t files, bytes;			/* that are wanted */
 	uint64_t files_fetched, bytes_fetched;	/* bytes: of parts too */
-	uint64_t files_passed, bytes_passed;	/* were there */
+	/* Were there; is_checked: and were not read. */
+	uint64_t files_passed, bytes_passed;
 	uint64_t files_failed, bytes_failed;
 	/* Fetched, but nothing but their size is known for certain. */
 	uint64_t files_unverified;

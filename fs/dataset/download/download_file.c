@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/backend_sync.h"
 #include "backends/base/clock.h"
 #include "backends/base/io.h"
 #include "fs/dataset/osmo/osmo_etag.h"
@@ -198,7 +199,7 @@ static void count_bytes(struct download *d, uint64_t n)
 	lock_drop(&d->lock);
 }
 
-/* sum: NULL where nothing is known of the content. */
+/* sum: NULL where nothing is known of the content; fd -1: it is not kept. */
 static int copy_bytes(struct worker *w, const struct blob *blob, int fd,
 		      struct osmo_etag_sum *sum, uint64_t *n_bytes,
 		      struct err *err)
@@ -214,7 +215,7 @@ static int copy_bytes(struct worker *w, const struct blob *blob, int fd,
 			return r;
 		if (sum)
 			osmo_etag_sum_add(sum, w->bytes, n);
-		r = io_pwrite_full(fd, w->bytes, n, at);
+		r = fd < 0 ? 0 : io_pwrite_full(fd, w->bytes, n, at);
 		if (r < 0)
 			return err_errno(err, -r, "write");
 		at += n;
@@ -238,7 +239,7 @@ static void watch_blob(struct worker *w, const struct blob *blob)
 	lock_drop(&w->download->lock);
 }
 
-/* All of it, checked, into fd. */
+/* All of it, checked, into fd, or nowhere (-1). */
 static int fill(struct worker *w, const struct tree_entry *e,
 		const struct blob *blob, int fd, enum file_outcome *outcome,
 		uint64_t *n_bytes, struct err *err)
@@ -313,6 +314,13 @@ static void leave_checks_to_us(struct blob *blob)
 	blob->has_md5 = false;
 }
 
+/* Before anything is read nothing but the tree itself can be damaged. */
+static void abort_if_damaged(struct download *d, const struct err *err)
+{
+	if (err->class == ERR_CORRUPT)
+		download_abort(d, err);
+}
+
 int download_file(struct worker *w, const struct tree_entry *e,
 		  enum file_outcome *outcome, uint64_t *n_bytes,
 		  struct err *err)
@@ -330,9 +338,7 @@ int download_file(struct worker *w, const struct tree_entry *e,
 	if (r == 0)
 		r = place_enter(&w->place, d, e->parent, true, err);
 	if (r < 0) {
-		/* Nothing but the tree itself can be damaged here. */
-		if (err->class == ERR_CORRUPT)
-			download_abort(d, err);
+		abort_if_damaged(d, err);
 		return r;
 	}
 	if (d->opt.is_resumed) {
@@ -346,4 +352,51 @@ int download_file(struct worker *w, const struct tree_entry *e,
 	}
 	leave_checks_to_us(&blob);
 	return fetch(w, e, &blob, outcome, n_bytes, err);
+}
+
+/* The store's word for it. */
+static int check_object(const struct blob *blob, struct err *err)
+{
+	struct object_info info;
+	int r = backend_sync_head(blob->backend, blob->key, &info,
+				  clock_ms() + DOWNLOAD_READ_MS, err);
+
+	if (r < 0)
+		return r;
+	if (info.size != blob->size)
+		return err_set(err, ERR_CORRUPT, EBADMSG,
+			       "its object has %llu bytes, expected %llu",
+			       (unsigned long long)info.size,
+			       (unsigned long long)blob->size);
+	if (blob->if_match && *info.etag &&
+	    strcmp(blob->if_match, info.etag) != 0)
+		return err_set(err, ERR_CORRUPT, ESTALE,
+			       "its object changed: its etag is %s, expected %s",
+			       info.etag, blob->if_match);
+	return 0;
+}
+
+int download_check(struct worker *w, const struct tree_entry *e,
+		   const char *path, enum file_outcome *outcome,
+		   uint64_t *n_bytes, struct err *err)
+{
+	cleanup_buf struct buf uri = BUF_INIT, etag = BUF_INIT;
+	struct download *d = w->download;
+	struct blob blob;
+	int r;
+
+	*n_bytes = 0;
+	*outcome = FILE_PASSED;
+	if (download_is_stopping(d))
+		return stopped(err);
+	r = bucket_blob(d->opt.bucket, d->opt.tree, e, &uri, &etag, &blob, err);
+	if (r < 0) {
+		abort_if_damaged(d, err);
+		return r;
+	}
+	r = check_object(&blob, err);
+	if (r < 0 || !e->size || !d->opt.is_read(d->opt.arg, path))
+		return r;
+	leave_checks_to_us(&blob);
+	return fill(w, e, &blob, -1, outcome, n_bytes, err);
 }

@@ -88,5 +88,9 @@ enum file_outcome { FILE_FETCHED, FILE_UNVERIFIED, FILE_PASSED };
 int download_file(struct worker *w, const struct tree_entry *e,
 		  enum file_outcome *outcome, uint64_t *n_bytes,
 		  struct err *err) MUST_CHECK;
+/* The same without a copy of it; FILE_PASSED: it was not read. */
+int download_check(struct worker *w, const struct tree_entry *e,
+		   const char *path, enum file_outcome *outcome,
+		   uint64_t *n_bytes, struct err *err) MUST_CHECK;
 
 #endif

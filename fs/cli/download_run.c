@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "fs/cli/download_run.h"
+
+#include <inttypes.h>
+#include <signal.h>
+
+#include "backends/base/clock.h"
+
+static volatile sig_atomic_t is_interrupted;
+
+static void interrupt(int sig)
+{
+	(void)sig;
+	is_interrupted = 1;
+}
+
+bool download_run_is_interrupted(void)
+{
+	return is_interrupted;
+}
+
+/* Once: who asks again is not made to wait. */
+static void catch_signals(void)
+{
+	const struct sigaction action = {
+		.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND,
+	};
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		struct sigaction old;
+
+		/* nohup(1)'s wish is granted. */
+		if (sigaction(signals[i], NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN)
+			(void)sigaction(signals[i], &action, NULL);
+	}
+}
+
+static void tell_failure(struct download_run *run, const char *path,
+			 const struct err *err)
+{
+	progress_failure(&run->progress, path, err->text);
+	if (run->failed &&
+	    json_array_size(run->failed) < DOWNLOAD_RUN_FAILED_MAX) {
+		json_t *o = json_object();
+
+		json_object_set_new(o, "path", cli_json_text(path));
+		json_object_set_new(o, "class",
+				    json_string(err_class_name(err->class)));
+		json_object_set_new(o, "error", cli_json_text(err->text));
+		json_array_append_new(run->failed, o);
+	}
+}
+
+static void tell_failures(struct download_run *run)
+{
+	struct err err = ERR_INIT;
+	char *path;
+
+	while (download_failure(run->download, &path, &err)) {
+		tell_failure(run, path ? path : "a file", &err);
+		free(path);
+	}
+}
+
+static void show_progress(struct download_run *run)
+{
+	cleanup_buf struct buf line = BUF_INIT;
+	struct download_state s;
+	uint64_t done;
+
+	if (!progress_is_due(&run->progress))
+		return;
+	download_state(run->download, &s);
+	done = s.files_fetched + s.files_passed;
+	if (run->has_no_bytes) {
+		progress_files_text(&line, &run->progress, done, s.files);
+	} else {
+		buf_printf(&line, "%" PRIu64 " of %" PRIu64 " files, ", done,
+			   s.files);
+		progress_bytes_text(&line, &run->progress, s.bytes_fetched,
+				    s.bytes - s.bytes_passed - s.bytes_failed);
+	}
+	if (!buf_failed(&line))
+		progress_show(&run->progress, line.data);
+}
+
+int download_run(struct download_run *run, struct err *err)
+{
+	bool is_over;
+	int r;
+
+	catch_signals();
+	run->started_ms = clock_ms();
+	r = download_start(run->download, err);
+	is_over = r < 0;
+	progress_begin(&run->progress);
+	while (!is_over) {
+		if (is_interrupted) {
+			download_stop(run->download);
+			if (run->buckets)
+				buckets_stop(run->buckets);
+		}
+		is_over = download_wait(run->download,
+					clock_ms() + DOWNLOAD_RUN_TICK_MS);
+		tell_failures(run);
+		if (!is_over)
+			show_progress(run);
+	}
+	progress_end(&run->progress);
+	return r;
+}

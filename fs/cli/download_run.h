@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A download or a check from its start to its end, as a command has it: with
+ * progress, failures told as they come, and an end when it is interrupted.
+ */
+#ifndef DATASETFS_CLI_DOWNLOAD_RUN_H
+#define DATASETFS_CLI_DOWNLOAD_RUN_H
+
+#include "fs/cli/cli.h"
+#include "fs/cli/progress.h"
+#include "fs/dataset/download/download.h"
+
+#define DOWNLOAD_RUN_TICK_MS 200	/* how soon an interruption is seen */
+#define DOWNLOAD_RUN_FAILED_MAX 1000	/* in the JSON; stderr has all */
+
+struct download_run {
+	struct download *download;
+	struct buckets *buckets;	/* interrupted, all their requests end;
+					   NULL: reads end by themselves */
+	bool has_no_bytes;		/* its progress is one of files */
+	json_t *failed;			/* an array, or NULL */
+	struct progress progress;
+	int64_t started_ms;
+};
+int download_run(struct download_run *run, struct err *err) MUST_CHECK;
+bool download_run_is_interrupted(void);
+
+#endif

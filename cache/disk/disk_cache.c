@@ -150,6 +150,12 @@ static int list_segments(struct disk_cache *dc, uint64_t **out, size_t *n,
 	return entry ? err_nomem(err) : 0;
 }
 
+/* Of memory or descriptors: the segment is as it should be. */
+static bool is_out_of_room(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
 /*
  * Into the next slot: the first ones are newer, which the list of ages, made
  * afterwards, turns round.
@@ -165,8 +171,11 @@ static int load_segment(struct disk_cache *dc, struct disk_index *tombstones,
 	if (sequence <= SEQUENCE_MAX)
 		r = segment_open(&s, dc->dir_fd, sequence, load_entry,
 				 &loading, &err);
-	/* What was told of a part of it points into no slot, or a wrong one. */
-	if (r == -EBADMSG)
+	/*
+	 * What was told of a part of it points into no slot, or a wrong one.
+	 * What cannot be read would take room for ever, and not be counted.
+	 */
+	if (r < 0 && !is_out_of_room(r))
 		segment_unlink(dc->dir_fd, sequence);
 	if (r < 0)
 		return r;
@@ -203,8 +212,8 @@ static int load_all(struct disk_cache *dc, struct err *err)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n && !is_full; i++)
-		is_full = load_segment(dc, tombstones, sequences[i]) ==
-				  -ENOMEM ||
+		is_full = is_out_of_room(load_segment(dc, tombstones,
+						      sequences[i])) ||
 			  dc->n_segments >= dc->segments_max;
 	disk_index_free(tombstones);
 	/* The older ones find no room in the index, or too few descriptors. */

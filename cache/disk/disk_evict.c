@@ -122,12 +122,12 @@ bool disk_evict_oldest(struct disk_cache *dc)
 	return true;
 }
 
-/* Asks again how much room others leave, now and then. */
-static bool disk_has_room(struct disk_cache *dc)
+/* For n more bytes; asks again how much room others leave, now and then. */
+static bool disk_has_room(struct disk_cache *dc, uint64_t n)
 {
 	struct statvfs st;
 
-	if (dc->unchecked_bytes < DISK_ROOM_CHECK_BYTES)
+	if (dc->unchecked_bytes + n < DISK_ROOM_CHECK_BYTES)
 		return true;
 	if (dc->others)
 		dc->others_bytes = dc->others(dc->others_arg);
@@ -141,7 +141,7 @@ static bool disk_has_room(struct disk_cache *dc)
 
 int disk_make_room(struct disk_cache *dc, uint64_t n, struct err *err)
 {
-	bool has_room = disk_has_room(dc);
+	bool has_room = disk_has_room(dc, n);
 
 	for (;;) {
 		bool fits;
@@ -157,7 +157,7 @@ int disk_make_room(struct disk_cache *dc, uint64_t n, struct err *err)
 				       has_room ? "no room below cache.size beside the trees of open versions: %s" :
 						  "no room on the file system beside what must stay free: %s",
 				       dc->dir);
-		has_room = disk_has_room(dc);
+		has_room = disk_has_room(dc, n);
 	}
 	dc->unchecked_bytes += n;
 	return 0;

@@ -59,26 +59,25 @@ static void all_is_well(struct disk_cache *dc)
 
 /*
  * The next process would take for valid what is not, and the disk does not
- * take the note of it: it shall find nothing.  This one reads on.
+ * take the note of it: it shall find nothing.  This one reads on.  Oldest
+ * first: a kill on the way must not leave a note without the newer one.
  */
 static void hide_all(struct disk_cache *dc)
 {
-	for (uint32_t slot = 0;; slot++) {
-		struct segment *s = NULL;
-		bool is_over;
+	uint32_t slot;
 
-		lock_take(&dc->lock);
-		is_over = slot >= dc->n_slots;
-		if (!is_over && dc->slots[slot].segment)
-			s = segment_get(dc->slots[slot].segment);
+	lock_take(&dc->lock);
+	slot = dc->oldest;
+	while (slot != DISK_NO_SLOT) {
+		uint64_t sequence = segment_sequence(dc->slots[slot].segment);
+
 		lock_drop(&dc->lock);
-		if (is_over)
-			break;
-		if (!s)
-			continue;
-		segment_unlink(dc->dir_fd, segment_sequence(s));
-		segment_put(s);
+		segment_unlink(dc->dir_fd, sequence);
+		lock_take(&dc->lock);
+		/* Only this thread adds and takes. */
+		slot = dc->slots[slot].newer;
 	}
+	lock_drop(&dc->lock);
 }
 
 static int note_write(struct disk_cache *dc, const struct disk_job *job,

@@ -27,7 +27,7 @@ struct fetch_waiter;
 #define FETCHER_WHOLE_MAX BLOB_PART
 #define FETCHER_EXTENT ((size_t)1 << 20)	/* unit of caching */
 #define FETCHER_GRAIN ((size_t)64 << 10)	/* random reads of big blobs */
-#define FETCHER_IN_FLIGHT_MAX 64		/* requests to stores at once */
+#define FETCHER_IN_FLIGHT_MAX 96		/* requests to stores at once */
 #define FETCHER_WAITERS_MAX 65536
 #define FETCHER_READ_MAX ((size_t)4 << 20)	/* bytes of one read */
 

@@ -38,9 +38,9 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
  * keep the others' slots too: it may hold FETCH_SOURCE_MAX of
  * FETCHER_IN_FLIGHT_MAX.
  */
-#define FETCH_SOURCE_MAX 48
+#define FETCH_SOURCE_MAX 64
 /* Of these, requests that nobody waits for yet. */
-#define FETCH_AHEAD_MAX 48
+#define FETCH_AHEAD_MAX 64
 /* ... which, queued or on their way, may take a quarter of the memory. */
 #define FETCH_AHEAD_SHARE 4
 

@@ -25,8 +25,8 @@ struct disk_cache;
 
 #define DISK_CACHE_GRAIN ((uint64_t)64 << 10)	/* records begin at multiples */
 #define DISK_CACHE_EXTENT ((uint64_t)1 << 20)	/* and end in the same extent */
-#define DISK_CACHE_QUEUE_MAX ((uint64_t)32 << 20)	/* bytes not yet written, */
-#define DISK_CACHE_QUEUE_SHARE 8	/* ... and of the memory at most */
+#define DISK_CACHE_QUEUE_MAX ((uint64_t)64 << 20)	/* bytes not yet written, */
+#define DISK_CACHE_QUEUE_SHARE 3	/* ... and of the memory at most */
 #define DISK_CACHE_STUCK_MS 500		/* longer for a record: it is stuck */
 #define DISK_CACHE_PAUSE_MS 10000
 #define DISK_CACHE_SIZE_MIN ((uint64_t)16 << 20)

@@ -19,7 +19,7 @@ struct ahead;
 
 #define AHEAD_WALKS 64u		/* followed at once; the least used is replaced */
 #define AHEAD_FILES_MIN 8u
-#define AHEAD_FILES_MAX 64u	/* as many as requests may be in flight */
+#define AHEAD_FILES_MAX 128u	/* twice what may be in flight */
 #define AHEAD_BYTES_SHARE 8
 /* Files with nothing to read, or read by a neighbour, may lie between two. */
 #define AHEAD_START_SLACK 3u

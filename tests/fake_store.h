@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "backends/backend_impl.h"
 #include "backends/base/clock.h"
 #include "backends/base/lock.h"
@@ -31,6 +32,7 @@ struct fake_store {
 	unsigned seed;		/* of the content */
 	char etag[64];
 	long damage_at;		/* this byte comes flipped; -1: none */
+	unsigned delay_us;	/* before an answer, at most; 0: none */
 
 	/* What a test looks at. */
 	atomic_uint gets;
@@ -89,6 +91,7 @@ static inline void *fake_run(void *arg)
 	lock_take(&s->lock);
 	while (!s->stopping || s->head) {
 		struct backend_op *op = fake_next(s);
+		unsigned delay;
 		int r = 0;
 
 		if (!op) {
@@ -110,7 +113,10 @@ static inline void *fake_run(void *arg)
 				    -s->fail_r, "told so");
 		if (r == 0)
 			r = fake_answer(s, op);
+		delay = s->delay_us ? (unsigned)rand() % s->delay_us : 0;
 		lock_drop(&s->lock);
+		if (delay)
+			usleep(delay);
 		atomic_fetch_sub(&s->in_flight, 1);
 		backend_op_end(op, r);
 		lock_take(&s->lock);

@@ -2,7 +2,9 @@
 /*
  * Many threads that read, interrupt, run out of time and forget, while the
  * objects change; every byte of every answer is compared, and no answer may
- * be made of two contents.
+ * be made of two contents.  With a disk cache too small for them, so that it
+ * writes, evicts and forgets meanwhile; then with delays in the store and in
+ * every call of the disk, and with a disk that fails.
  */
 #include <config.h>
 #include "cache/fetcher.h"
@@ -10,12 +12,14 @@
 #include <unistd.h>
 #include "backends/base/log.h"
 #include "tests/fake_store.h"
+#include "tests/model/faulty_disk.h"
 #include "tests/tap.h"
 
 #define READERS 6
 #define READS 400
 #define MIB ((uint64_t)1 << 20)
 #define SEEDS 5u
+#define DELAY_US 1000u
 
 static struct fake_store *store;
 static struct fetcher *fetcher;
@@ -160,8 +164,12 @@ static void run_all(bool is_changing)
 	pthread_join(threads[READERS], NULL);
 }
 
-/* dir: of a disk cache; NULL: memory alone. */
-static void round_of(const char *name, bool is_changing, const char *dir)
+/*
+ * dir: of a disk cache; NULL: memory alone.  delay_us: of each answer and of
+ * each call of the disk, at most.
+ */
+static void round_of(const char *name, bool is_changing, const char *dir,
+		     unsigned delay_us)
 {
 	struct disk_cache_options disk = { .dir = dir, .size = 40 * MIB };
 	struct memory_budget *budget;
@@ -175,6 +183,8 @@ static void round_of(const char *name, bool is_changing, const char *dir)
 	store = fake_store_new();
 	store->etag[0] = 'v';
 	store->etag[1] = '0';
+	store->delay_us = delay_us;
+	faulty_disk_delay(delay_us);
 	if (memory_budget_new(&budget, MEMORY_BUDGET_MIN, 0, &err) < 0)
 		abort();
 	opt.budget = disk.budget = budget;
@@ -201,6 +211,7 @@ static void round_of(const char *name, bool is_changing, const char *dir)
 	       name);
 	memory_budget_free(budget);
 	fake_store_free(store);
+	faulty_disk_revive();
 }
 
 int main(void)
@@ -210,11 +221,18 @@ int main(void)
 	log_set_level(LOG_LEVEL_ERROR);
 	if (!mkdtemp(dir))
 		abort();
-	round_of("steady", false, NULL);
-	round_of("changing", true, NULL);
-	round_of("steady, disk", false, dir);
-	round_of("changing, disk", true, dir);
-	round_of("steady, disk again", false, dir);
+	faulty_disk_init(dir, 1);
+	round_of("steady", false, NULL, 0);
+	round_of("changing", true, NULL, 0);
+	round_of("steady, disk", false, dir, 0);
+	round_of("changing, disk", true, dir, 0);
+	round_of("steady, disk again", false, dir, 0);
+	round_of("steady, slow disk", false, dir, DELAY_US);
+	round_of("changing, slow disk", true, dir, DELAY_US);
+	faulty_disk_fail(50, 50);
+	round_of("steady, slow disk that fails", false, dir, DELAY_US);
+	tap_ok(faulty_disk_failures() > 0, "calls that failed: %llu",
+	       (unsigned long long)faulty_disk_failures());
 	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
 	return tap_done() | system(command);
 }

@@ -306,7 +306,7 @@ static void end(struct fetcher *f, struct fetch *fetch)
 	fetch_free(f, fetch);
 	f->finishing--;
 	is_stopping = f->stopping;
-	if (is_stopping && !f->in_flight && !f->finishing)
+	if (is_stopping && fetcher_is_idle(f))
 		cond_broadcast(&f->idle);
 	lock_drop(&f->lock);
 	/* Else f may be gone. */
@@ -391,13 +391,12 @@ void fetch_arrived(void *arg, int r, const struct object_info *info,
 		finish(fetch);
 }
 
-void fetch_read_disk(void *arg)
+static void disk_was_read(struct fetch *fetch, int r)
 {
-	struct fetch *fetch = arg;
 	struct fetcher *f = fetch->fetcher;
 
+	fetch->r = r;
 	/* A record that is none any more: whoever waits looks again. */
-	fetch->r = disk_cache_read(f->opt.disk, &fetch->record, fetch->data);
 	if (fetch->r < 0) {
 		/* It is fetched whole, and may as well be written whole. */
 		if (fetch->state->is_whole)
@@ -410,4 +409,26 @@ void fetch_read_disk(void *arg)
 	}
 	landed(f, fetch);
 	finish(fetch);
+}
+
+void fetch_read_disk(void *arg)
+{
+	struct fetch *fetch = arg;
+
+	disk_was_read(fetch, disk_cache_read(fetch->fetcher->opt.disk,
+					     &fetch->record, fetch->data));
+}
+
+bool fetch_read_disk_now(struct fetch *fetch)
+{
+	int r;
+
+	if (fetch->len > FETCH_NOW_MAX)
+		return false;
+	r = disk_cache_read_now(fetch->fetcher->opt.disk, &fetch->record,
+				fetch->data);
+	if (r == -EAGAIN)
+		return false;
+	disk_was_read(fetch, r);
+	return true;
 }

@@ -221,6 +221,8 @@ static void send(struct fetch *fetch, bool has_if_match)
 		return;
 	}
 	if (fetch->is_from_disk) {
+		if (fetch_read_disk_now(fetch))
+			return;
 		/* The queue takes all that may be in flight. */
 		if (pool_submit(fetch->fetcher->readers, fetch_read_disk,
 				fetch, &err) < 0)
@@ -231,11 +233,23 @@ static void send(struct fetch *fetch, bool has_if_match)
 	backend_get(st->source->backend, &get, fetch_arrived, fetch);
 }
 
+bool fetcher_is_idle(const struct fetcher *f)
+{
+	return !f->in_flight && !f->finishing && !f->pumping;
+}
+
+/* What it ends on the way would pump too: one call of a thread does it all. */
+static __thread bool is_pumping;
+
 void fetch_pump(struct fetcher *f)
 {
 	struct fetch *fetch;
 
+	if (is_pumping)
+		return;
+	is_pumping = true;
 	lock_take(&f->lock);
+	f->pumping++;
 	while ((fetch = take_next(f))) {
 		const char *validator = fetch->state->validator;
 
@@ -251,5 +265,9 @@ void fetch_pump(struct fetcher *f)
 		send(fetch, validator != NULL);
 		lock_take(&f->lock);
 	}
+	f->pumping--;
+	if (f->stopping && fetcher_is_idle(f))
+		cond_broadcast(&f->idle);
 	lock_drop(&f->lock);
+	is_pumping = false;
 }

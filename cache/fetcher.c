@@ -100,7 +100,7 @@ void fetcher_free(struct fetcher *f)
 	f->stopping = true;
 	cond_signal(&f->hash_wake);
 	fail_all(f);
-	while (f->in_flight || f->finishing)
+	while (!fetcher_is_idle(f))
 		cond_wait(&f->idle, &f->lock);
 	fail_all(f);	/* what its last answers had parked */
 	lock_drop(&f->lock);

@@ -74,6 +74,9 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
 #define FETCH_BATCH_SHARE 4
 #define FETCH_BATCH_MS 100
 
+/* Up to this size it is worth to ask whether the kernel has it at hand. */
+#define FETCH_NOW_MAX FETCHER_GRAIN
+
 /* From this size on bytes are hashed apart, so that answers need not wait. */
 #define FETCH_HASH_APART ((size_t)256 << 10)
 
@@ -246,6 +249,7 @@ struct fetcher {
 	struct source *turn;	/* whose request is next; may be NULL */
 	unsigned in_flight;	/* requests at backends */
 	unsigned finishing;	/* came back, not yet answered */
+	unsigned pumping;	/* threads in fetch_pump() */
 	uint64_t bytes;		/* of both */
 	uint64_t hashing_bytes;	/* content pinned until it is hashed */
 	struct fetch *hash_head, **hash_tail;	/* their parts are to be hashed */
@@ -362,6 +366,8 @@ void fetch_abandon(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 void fetch_free(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 /* What it brought is the cache's: the next request may take its place. */
 void fetch_uncount(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
+/* Nobody uses it: it may be freed. */
+bool fetcher_is_idle(const struct fetcher *f) REQUIRES(&f->lock);
 /* Starts what may be started. */
 void fetch_pump(struct fetcher *f) EXCLUDES(&f->lock);
 
@@ -403,6 +409,8 @@ void fetch_end_hashing(struct fetcher *f, struct fetch *fetch)
 	EXCLUDES(&f->lock);
 /* A job: reads the fetch's record. */
 void fetch_read_disk(void *fetch);
+/* The same at once, where that takes no waiting; false: it would. */
+bool fetch_read_disk_now(struct fetch *fetch) EXCLUDES(&fetch->fetcher->lock);
 /* Calls done() with the pinned bytes, and unpins. */
 void fetch_give(struct fetcher *f, uint64_t offset, size_t len,
 		fetch_done_fn done, void *arg, struct extent *const *pins,

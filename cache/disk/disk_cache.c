@@ -362,11 +362,10 @@ bool disk_cache_find(struct disk_cache *dc, const struct segment_key *key,
 	return is_found;
 }
 
-int disk_cache_read(struct disk_cache *dc, struct disk_record *record,
-		    void *dst)
+/* It was read, or (r < 0) could not be. */
+static int read_end(struct disk_cache *dc, struct disk_record *record, int r)
 {
 	const struct segment_entry *e = &record->entry;
-	int r = segment_read(record->segment, e, dst);
 
 	if (r < 0) {
 		static struct log_limit limit;
@@ -386,6 +385,21 @@ int disk_cache_read(struct disk_cache *dc, struct disk_record *record,
 	}
 	disk_cache_release(record);
 	return r < 0 ? -EIO : 0;
+}
+
+int disk_cache_read(struct disk_cache *dc, struct disk_record *record,
+		    void *dst)
+{
+	return read_end(dc, record,
+			segment_read(record->segment, &record->entry, dst));
+}
+
+int disk_cache_read_now(struct disk_cache *dc, struct disk_record *record,
+			void *dst)
+{
+	int r = segment_read_now(record->segment, &record->entry, dst);
+
+	return r == -EAGAIN ? r : read_end(dc, record, r);
 }
 
 void disk_cache_release(struct disk_record *record)

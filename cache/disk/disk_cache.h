@@ -66,6 +66,9 @@ bool disk_cache_find(struct disk_cache *dc, const struct segment_key *key,
 /* record->entry.len bytes into dst, or -EIO: it is a miss from now on. */
 int disk_cache_read(struct disk_cache *dc, struct disk_record *record,
 		    void *dst) MUST_CHECK;
+/* The same without waiting for the disk: -EAGAIN, and it is pinned still. */
+int disk_cache_read_now(struct disk_cache *dc, struct disk_record *record,
+			void *dst) MUST_CHECK;
 void disk_cache_release(struct disk_record *record);
 
 /* Of the first size bytes of a blob, those that have records; for reports. */

@@ -443,9 +443,10 @@ int segment_seal(struct segment *s, struct err *err)
 	return r;
 }
 
+/* flags: of preadv2() */
 static ssize_t plain_read(const struct segment *s,
 			  const struct segment_entry *entry, uint8_t *head,
-			  void *dst)
+			  void *dst, int flags)
 {
 	struct iovec iov[2] = {
 		{ head, SEGMENT_RECORD_HEAD },
@@ -454,15 +455,29 @@ static ssize_t plain_read(const struct segment *s,
 	ssize_t n;
 
 	do
-		n = preadv(s->fd, iov, 2, (off_t)entry->value);
+		n = preadv2(s->fd, iov, 2, (off_t)entry->value, flags);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
+}
+
+/* n bytes of head and data came, or -errno. */
+static int check_read(const struct segment_entry *entry, const uint8_t *head,
+		      const void *dst, ssize_t n)
+{
+	uint8_t expected[SEGMENT_RECORD_HEAD];
+
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n < SEGMENT_RECORD_HEAD + entry->len)
+		return -EBADMSG;
+	head_encode(expected, entry, dst);
+	return memcmp(head, expected, SEGMENT_RECORD_HEAD) == 0 ? 0 : -EBADMSG;
 }
 
 int segment_read(struct segment *s, const struct segment_entry *entry,
 		 void *dst)
 {
-	uint8_t head[SEGMENT_RECORD_HEAD], expected[SEGMENT_RECORD_HEAD];
+	uint8_t head[SEGMENT_RECORD_HEAD];
 	bool is_at_page = (entry->value + SEGMENT_RECORD_HEAD) %
 			  SEGMENT_PAGE == 0;
 	int fd = is_at_page ? direct_fd(s, dst, entry->len) : DIRECT_NOT;
@@ -471,11 +486,18 @@ int segment_read(struct segment *s, const struct segment_entry *entry,
 	if (fd >= 0)
 		n = direct_read(fd, entry, head, dst);
 	if (n == -EINVAL)
-		n = plain_read(s, entry, head, dst);
-	if (n < 0)
-		return (int)n;
-	if ((size_t)n < sizeof(head) + entry->len)
-		return -EBADMSG;
-	head_encode(expected, entry, dst);
-	return memcmp(head, expected, sizeof(head)) == 0 ? 0 : -EBADMSG;
+		n = plain_read(s, entry, head, dst, 0);
+	return check_read(entry, head, dst, n);
+}
+
+int segment_read_now(struct segment *s, const struct segment_entry *entry,
+		     void *dst)
+{
+	uint8_t head[SEGMENT_RECORD_HEAD];
+	ssize_t n = plain_read(s, entry, head, dst, RWF_NOWAIT);
+
+	/* Part of it, a failure, or no such flag here: it is read in earnest. */
+	if (n < 0 || (size_t)n < sizeof(head) + entry->len)
+		return -EAGAIN;
+	return check_read(entry, head, dst, n);
 }

@@ -104,5 +104,8 @@ int segment_seal(struct segment *s, struct err *err) MUST_CHECK;
  */
 int segment_read(struct segment *s, const struct segment_entry *entry,
 		 void *dst) MUST_CHECK;
+/* The same where the kernel has them in its page cache; else -EAGAIN. */
+int segment_read_now(struct segment *s, const struct segment_entry *entry,
+		     void *dst) MUST_CHECK;
 
 #endif

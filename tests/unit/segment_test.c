@@ -377,3 +377,29 @@ Test(segment, a_large_record_that_was_cut_is_none)
 	cr_assert_eq(segment_read(s, &e[1], page_got), -EBADMSG);
 	segment_put(s);
 }
+
+Test(segment, what_the_kernel_has_is_read_without_waiting)
+{
+	struct segment_entry e = { { 1, 2 }, 3, 5000, 0 };
+	char name[SEGMENT_NAME];
+	struct segment *s;
+	int r;
+
+	cr_assert_eq(segment_create(&s, dir_fd, 9, &err), 0, "%s", err.text);
+	cr_assert_eq(segment_append(s, &e, bytes_of(4), &err), 0);
+	r = segment_read_now(s, &e, got);
+	if (r == -EAGAIN)	/* a file system without RWF_NOWAIT */
+		cr_assert_eq(segment_read(s, &e, got), 0);
+	else
+		cr_assert_eq(r, 0);
+	cr_assert_arr_eq(got, data, e.len);
+
+	segment_name(name, 9);
+	cr_assert_eq(truncateat(name, e.value + 4000), 0);
+	cr_assert_eq(segment_read_now(s, &e, got), -EAGAIN);
+	cr_assert_eq(segment_read(s, &e, got), -EBADMSG);
+	e.part++;
+	r = segment_read_now(s, &e, got);
+	cr_assert(r == -EAGAIN || r == -EBADMSG, "another's: %d", r);
+	segment_put(s);
+}

@@ -91,10 +91,11 @@ def is_mounted(path):
 
 
 class Mount:
-    """A daemon in the foreground on a directory; use as a context manager."""
+    """A daemon in the foreground on a directory; use as a context manager.
+    prefix: a command that runs it, such as strace."""
 
     def __init__(self, config, mountpoint, log, uid=None, options=None, env=None,
-                 args=()):
+                 args=(), prefix=()):
         self.mountpoint = str(mountpoint)
         self.log_path = str(log)
         self.uid = uid
@@ -102,13 +103,13 @@ class Mount:
         if options:
             self.args += ['-o', options]
         self.args.append(self.mountpoint)
-        self.env = env
+        self.env, self.prefix = env, prefix
         self.process = None
 
     def start(self):
         log = open(self.log_path, 'ab')
         self.process = subprocess.Popen(
-            [PROGRAM, *self.args], stdout=log, stderr=log,
+            [*self.prefix, PROGRAM, *self.args], stdout=log, stderr=log,
             stdin=subprocess.DEVNULL, env=dict(os.environ, **(self.env or {})),
             preexec_fn=demote(self.uid) if self.uid else None)
         log.close()

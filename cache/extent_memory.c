@@ -70,6 +70,36 @@ static void *spare_take(unsigned n)
 	return p;
 }
 
+/* n of them, wherever they lie, moved to lie one after another. */
+static void *spare_join(unsigned n)
+{
+	char *pieces[EXTENT_MEMORY_SPARE], *p;
+	unsigned done = 0;
+
+	lock_take(&spare.lock);
+	if (spare.n < n) {
+		lock_drop(&spare.lock);
+		return NULL;
+	}
+	spare.n -= n;
+	memcpy(pieces, &spare.extents[spare.n], n * sizeof(pieces[0]));
+	lock_drop(&spare.lock);
+	p = mmap(NULL, n * EXTENT_MEMORY_EXTENT, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	while (p != MAP_FAILED && done < n &&
+	       mremap(pieces[done], EXTENT_MEMORY_EXTENT, EXTENT_MEMORY_EXTENT,
+		      MREMAP_MAYMOVE | MREMAP_FIXED,
+		      p + done * EXTENT_MEMORY_EXTENT) != MAP_FAILED)
+		done++;
+	if (done == n)
+		return p;
+	if (p != MAP_FAILED)
+		(void)munmap(p, n * EXTENT_MEMORY_EXTENT);
+	for (; done < n; done++)
+		(void)munmap(pieces[done], EXTENT_MEMORY_EXTENT);
+	return NULL;
+}
+
 static bool spare_keep(char *p)
 {
 	bool has_room;
@@ -93,7 +123,11 @@ void *extent_memory_alloc(size_t len)
 	if (!extent_memory_is_mapped(len))
 		return malloc(len);
 	if (len % EXTENT_MEMORY_EXTENT == 0) {
-		p = spare_take((unsigned)(len / EXTENT_MEMORY_EXTENT));
+		unsigned n = (unsigned)(len / EXTENT_MEMORY_EXTENT);
+
+		p = spare_take(n);
+		if (!p && n > 1)
+			p = spare_join(n);
 		if (p)
 			return p;
 	}

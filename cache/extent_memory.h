@@ -16,8 +16,7 @@
 
 /*
  * Pieces of this length are kept when they are freed, EXTENT_MEMORY_SPARE of
- * them at most, and neighbours among them become one buffer again; they are in
- * nobody's budget.
+ * them at most, and become larger buffers again; they are in nobody's budget.
  */
 #define EXTENT_MEMORY_EXTENT ((size_t)1 << 20)
 #define EXTENT_MEMORY_SPARE 16u

@@ -89,12 +89,12 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
 /* Sequential readers of one blob that are followed at once. */
 #define FETCH_STREAMS 8
 #define FETCH_WINDOW_MIN ((uint64_t)2 << 20)
-#define FETCH_WINDOW_MAX ((uint64_t)32 << 20)
+#define FETCH_WINDOW_MAX ((uint64_t)48 << 20)
 /* Each costs a round trip, so only a few may lead to the maximum. */
 #define FETCH_WINDOW_GROWTH 4
 /* Who reads so much at the start reads on. */
 #define FETCH_EAGER_MIN ((size_t)128 << 10)
-#define FETCH_WINDOW_RANGES 8	/* requests that a window is asked for by */
+#define FETCH_WINDOW_RANGES 6	/* requests that a window is asked for by */
 /* Reads of one stream arrive a little out of order. */
 #define FETCH_STREAM_SLACK ((uint64_t)2 << 20)
 

@@ -71,6 +71,28 @@ Test(extent_memory, freed_neighbours_are_one_buffer_again)
 	extent_memory_free(data, 4 * MIB, true);
 }
 
+Test(extent_memory, freed_pieces_are_moved_into_one_buffer)
+{
+	uint8_t *data = extent_memory_alloc(8 * MIB), *other;
+	size_t before;
+
+	memset(data, 7, 8 * MIB);
+	before = rss_anon();
+	for (size_t i = 0; i < 8; i += 2)
+		extent_memory_free(data + i * MIB, MIB, true);
+	other = extent_memory_alloc(4 * MIB);
+	cr_assert_not_null(other);
+	memset(other, 9, 4 * MIB);
+	cr_assert_leq(rss_anon(), before + MIB / 4, "no new pages");
+	for (size_t i = 1; i < 8; i += 2) {
+		cr_assert_eq(data[i * MIB], 7, "what is in use stays");
+		cr_assert_eq(data[(i + 1) * MIB - 1], 7);
+		extent_memory_free(data + i * MIB, MIB, true);
+	}
+	for (size_t i = 0; i < 4; i++)
+		extent_memory_free(other + i * MIB, MIB, true);
+}
+
 Test(extent_memory, a_cost_is_never_less_than_the_bytes)
 {
 	for (size_t len = 1; len < 3 * MIB; len = len * 3 + 1) {

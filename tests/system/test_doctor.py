@@ -179,6 +179,33 @@ def sick_updatedb(w):
             expect(found['updatedb'], result, fix='PRUNEFS' if result == 'warning' else '')
 
 
+def sick_apparmor(w):
+    if not w.uid:
+        code, found = doctor(w)
+        assert 'AppArmor' not in found, 'root mounts without fusermount3'
+        return
+    modules, enabled = w.top + '/modules', w.top + '/modules/apparmor/parameters/enabled'
+    os.makedirs(os.path.dirname(enabled))
+    rule = 'mount fstype=@{fuse_types} -> /datasets/,\n'
+    with harness.bound(modules, '/sys/module'):
+        for on, profile, local, result, text in (
+                ('N', '', None, 'ok', 'not in use'), ('Y', None, None, 'ok', 'no profile'),
+                ('Y', 'mount -> /mnt/**,\n', None, 'warning', 'not at /datasets'),
+                ('Y', '', '# ' + rule, 'warning', 'not at /datasets'),
+                ('Y', '', rule, 'ok', 'names /datasets'), ('Y', rule, None, 'ok', 'names /datasets')):
+            with open(enabled, 'w') as f:
+                f.write(on + '\n')
+            with files_of_etc(w):
+                os.makedirs('/etc/apparmor.d/local')
+                for name, content in (('fusermount3', profile), ('local/fusermount3', local)):
+                    if content is not None:
+                        with open('/etc/apparmor.d/' + name, 'w') as f:
+                            f.write(content)
+                code, found = doctor(w)
+                assert code == 0, found
+                expect(found['AppArmor'], result, text, 'apparmor_parser -r' if result == 'warning' else '')
+
+
 def sick_the_device_and_the_privilege(w):
     plain = w.top + '/no-device'
     with open(plain, 'w'):

@@ -21,6 +21,9 @@
 #define DEVICE "/dev/fuse"
 #define FUSERMOUNT "fusermount3"
 #define FUSE_CONF "/etc/fuse.conf"
+#define APPARMOR_ENABLED "/sys/module/apparmor/parameters/enabled"
+#define APPARMOR_PROFILE "/etc/apparmor.d/" FUSERMOUNT
+#define APPARMOR_LOCAL "/etc/apparmor.d/local/" FUSERMOUNT
 #define UPDATEDB_CONF "/etc/updatedb.conf"
 #define FILE_MAX ((size_t)1 << 20)
 #define SEARCH_PATH "/usr/local/bin:/usr/bin:/bin"
@@ -152,11 +155,58 @@ static void look_at_allow_other(struct doctor *d)
 			    FUSE_CONF " lacks it: a mount of this user's is for this user alone, not for containers");
 }
 
+/* Does a rule of the file name the usual mount point? */
+static bool has_rule(const char *path)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct err ignored = ERR_INIT;
+	char *at, *line;
+
+	if (io_read_file(path, FILE_MAX, &text, &ignored) < 0)
+		return false;
+	for (at = text.data; (line = next_line(&at));)
+		if (strstr(line, "mount") && strstr(line, MOUNT_DEFAULT_POINT))
+			return true;
+	return false;
+}
+
+/*
+ * Newer distributions let fusermount3 mount below a few directories only;
+ * elsewhere it says no more than "Permission denied".
+ */
+static void look_at_apparmor(struct doctor *d)
+{
+	cleanup_buf struct buf enabled = BUF_INIT;
+	struct err ignored = ERR_INIT;
+	bool is_on = io_read_file(APPARMOR_ENABLED, FILE_MAX, &enabled,
+				  &ignored) == 0 &&
+		     enabled.len && enabled.data[0] == 'Y';
+
+	if (!is_on || access(APPARMOR_PROFILE, F_OK) < 0)
+		doctor_tell(d, VERDICT_OK, "AppArmor", NULL,
+			    is_on ? "there is no profile of " FUSERMOUNT :
+				    "it is not in use");
+	else if (has_rule(APPARMOR_PROFILE) || has_rule(APPARMOR_LOCAL))
+		doctor_tell(d, VERDICT_OK, "AppArmor", NULL,
+			    "the profile of " FUSERMOUNT " names "
+			    MOUNT_DEFAULT_POINT);
+	else
+		doctor_tell(d, VERDICT_WARNING, "AppArmor",
+			    "mount below your home, /mnt or /media; or as root: printf 'mount fstype=@{fuse_types} -> "
+			    MOUNT_DEFAULT_POINT "/,\\numount " MOUNT_DEFAULT_POINT
+			    "/,\\n' >>" APPARMOR_LOCAL
+			    " && apparmor_parser -r " APPARMOR_PROFILE,
+			    "its profile of " FUSERMOUNT
+			    " lets users mount below a few directories only, not at "
+			    MOUNT_DEFAULT_POINT);
+}
+
 void doctor_look_at_fuse(struct doctor *d)
 {
 	look_at_device(d);
 	if (geteuid() != 0) {
 		look_at_fusermount(d);
+		look_at_apparmor(d);
 		look_at_allow_other(d);
 	} else if (may_mount()) {
 		doctor_tell(d, VERDICT_OK, "privilege", NULL,

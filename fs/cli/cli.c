@@ -41,9 +41,13 @@ int cli_exit_code(const struct err *err)
 	return EXIT_ENVIRONMENT;
 }
 
+/* It may quote what a store, a manifest or a file says. */
 int cli_fail(const struct err *err)
 {
-	fprintf(stderr, "error: %s\n", err->text);
+	cleanup_buf struct buf shown = BUF_INIT;
+
+	encode_prose(&shown, err->text, strlen(err->text), ERR_TEXT_MAX);
+	fprintf(stderr, "error: %s\n", shown.data ? shown.data : "out of memory");
 	return cli_exit_code(err);
 }
 

@@ -196,6 +196,8 @@ def test_failures(tap, config, top):
         tap.ok(out.returncode == code and out.stderr.strip() and not out.stdout,
                f'{what}: exit {code}, a sentence on stderr, nothing on stdout',
                f'exit {out.returncode}\n{out.stdout}{out.stderr}')
+    named = run('-c', top + '/\x1b[31mred\n.yaml', 'bucket', 'list').stderr
+    tap.ok('\\x1b[31mred\\x0a' in named and '\x1b' not in named, 'what an error quotes cannot steer a terminal', named)
     full = subprocess.run(f'{harness.PROGRAM} -c {config} dataset list > /dev/full', shell=True,
                           capture_output=True, text=True)
     tap.equal(full.returncode, 8, 'a full disk under stdout is an error')

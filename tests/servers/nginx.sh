@@ -22,10 +22,13 @@ verb=$1
 state=$(realpath -m "$2")
 host=127.0.0.1
 
-# No log of requests: it is the client that is measured.
+# No log of requests: it is the client that is measured.  Each file of the cache
+# is open; without descriptors left nothing is answered until it lets some go.
 write_conf() {
-	local port=$1 root=$2 user=
+	local port=$1 root=$2 user= files
 	[ "$(id -u)" != 0 ] || user="user root;"
+	files=$(ulimit -n)
+	[ "$files" != unlimited ] && [ "$files" -lt 400000 ] || files=400000
 	mkdir "$state/tmp"
 	cat >"$state/nginx.conf" <<-C
 	daemon off;
@@ -45,7 +48,7 @@ write_conf() {
 	  tcp_nodelay on;
 	  keepalive_timeout 300;
 	  keepalive_requests 1000000;
-	  open_file_cache max=200000;
+	  open_file_cache max=$((files / 2));
 	  default_type application/octet-stream;
 	  server { listen $host:$port; root $root; }
 	}

@@ -325,6 +325,16 @@ void disk_cache_free(struct disk_cache *dc)
  * Finding and reading.
  */
 
+void disk_lock_soon(struct disk_cache *dc)
+{
+	int64_t start = clock_ms(), waited;
+
+	lock_take(&dc->lock);
+	waited = clock_ms() - start;
+	if (waited > dc->longest_wait_ms)
+		dc->longest_wait_ms = waited;
+}
+
 static bool find_part(struct disk_cache *dc, const struct segment_key *key,
 		      uint32_t part, uint64_t offset, struct disk_record *out)
 	REQUIRES(&dc->lock)
@@ -355,7 +365,7 @@ bool disk_cache_find(struct disk_cache *dc, const struct segment_key *key,
 				    DISK_CACHE_EXTENT);
 	bool is_found;
 
-	lock_take(&dc->lock);
+	disk_lock_soon(dc);
 	is_found = find_part(dc, key, extent, offset, out) ||
 		   (grain != extent && find_part(dc, key, grain, offset, out));
 	lock_drop(&dc->lock);
@@ -477,7 +487,7 @@ bool disk_cache_note(struct disk_cache *dc, const struct segment_key *key,
 {
 	bool is_found;
 
-	lock_take(&dc->lock);
+	disk_lock_soon(dc);
 	is_found = disk_notes_find(dc->notes, key, true, out);
 	lock_drop(&dc->lock);
 	return is_found;
@@ -495,6 +505,7 @@ void disk_cache_stats(struct disk_cache *dc, struct disk_cache_stats *out)
 	out->dropped = dc->dropped;
 	out->damaged = dc->damaged;
 	out->evicted = dc->evicted;
+	out->longest_wait_ms = dc->longest_wait_ms;
 	out->is_paused = dc->paused_until_ms != 0;
 	(void)snprintf(out->problem, sizeof(out->problem), "%s", dc->problem);
 	lock_drop(&dc->lock);

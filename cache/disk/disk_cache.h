@@ -136,6 +136,9 @@ struct disk_cache_stats {
 	uint64_t bytes, size, records, segments;
 	uint64_t record_bytes;	/* content; bytes is what segments take */
 	uint64_t written, dropped, damaged, evicted;	/* records */
+	/* The longest that finding or keeping a record waited for another
+	   thread, an eviction too: what this adds to a read at most. */
+	int64_t longest_wait_ms;
 	bool is_paused;
 	char problem[ERR_TEXT_MAX];	/* why; "" when all is well */
 };

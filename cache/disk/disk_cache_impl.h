@@ -75,6 +75,7 @@ struct disk_cache {
 	int64_t paused_until_ms;	/* 0: all is well */
 	char problem[ERR_TEXT_MAX];
 	uint64_t written, dropped, damaged, evicted;
+	int64_t longest_wait_ms;
 
 	/* The writing thread's alone. */
 	struct segment *open;
@@ -89,6 +90,9 @@ static inline uint32_t disk_part(uint64_t offset)
 {
 	return (uint32_t)(offset / DISK_CACHE_GRAIN);
 }
+
+/* The lock, for who must not wait: see disk_cache_stats. */
+void disk_lock_soon(struct disk_cache *dc) ACQUIRE(&dc->lock);
 
 /* A slot for a segment that is newer than all.  DISK_NO_SLOT: no memory. */
 uint32_t disk_slot_add(struct disk_cache *dc, struct segment *s)

@@ -226,7 +226,7 @@ void disk_cache_put(struct disk_cache *dc, const struct segment_key *key,
 	struct disk_place known;
 	bool is_known, fits;
 
-	lock_take(&dc->lock);
+	disk_lock_soon(dc);
 	is_known = disk_index_find(dc->index, key, disk_part(offset), false,
 				   &known) && known.len >= len;
 	fits = job && !is_known && !dc->is_stopping &&

@@ -39,6 +39,8 @@ static void print_changes(const json_t *disk)
 	       status_doc_number(disk, "dropped"),
 	       status_doc_number(disk, "evicted"),
 	       status_doc_number(disk, "damaged"));
+	printf("Waited:    %lld ms at most for the index of the disk cache\n",
+	       status_doc_number(disk, "longest_wait_ms"));
 	if (*status_doc_text(disk, "problem"))
 		printf("Paused:    %s\n", status_doc_text(disk, "problem"));
 }

@@ -2,10 +2,12 @@
 /* The disk cache: right bytes or a miss, within its size, again and again. */
 #include <config.h>
 #include "cache/disk/disk_cache.h"
+#include "cache/disk/disk_cache_impl.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -469,4 +471,30 @@ Test(disk_cache, a_note_in_use_is_carried_over)
 	cr_assert(disk_cache_note(dc, &key, &seen));
 	cr_expect(seen.fingerprint == 77 && seen.is_verified);
 	cr_expect_eq(seen.salt, note.salt);
+}
+
+static void *find_one(void *is_about_to)
+{
+	struct segment_key key = key_of(1);
+	struct disk_record record;
+
+	atomic_store((atomic_bool *)is_about_to, true);
+	cr_expect_not(disk_cache_find(dc, &key, 0, &record));
+	return NULL;
+}
+
+Test(disk_cache, the_longest_wait_of_a_find_is_told)
+{
+	atomic_bool is_about_to = false;
+	pthread_t finder;
+
+	cr_expect_eq(stats().longest_wait_ms, 0);
+	lock_take(&dc->lock);
+	cr_assert_eq(pthread_create(&finder, NULL, find_one, &is_about_to), 0);
+	while (!atomic_load(&is_about_to))
+		usleep(1000);
+	usleep(300000);
+	lock_drop(&dc->lock);
+	pthread_join(finder, NULL);
+	cr_expect_geq(stats().longest_wait_ms, 100);
 }

@@ -128,6 +128,8 @@ static json_t *disk_status(struct fs *fs)
 	json_object_set_new(o, "dropped", json_integer((json_int_t)s.dropped));
 	json_object_set_new(o, "damaged", json_integer((json_int_t)s.damaged));
 	json_object_set_new(o, "evicted", json_integer((json_int_t)s.evicted));
+	json_object_set_new(o, "longest_wait_ms",
+			    json_integer(s.longest_wait_ms));
 	json_object_set_new(o, "problem", s.problem[0] ? text(s.problem) :
 							 json_null());
 	return o;

@@ -23,7 +23,7 @@
 
 static struct err err;
 
-static void die(void)
+static _Noreturn void die(void)
 {
 	fprintf(stderr, "fill_cache: %s\n", err.text);
 	exit(1);

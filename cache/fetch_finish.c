@@ -361,12 +361,7 @@ static struct pool *pool_of(const struct fetch *fetch)
 static void landed(struct fetcher *f, struct fetch *fetch)
 {
 	lock_take(&f->lock);
-	f->in_flight--;
-	fetch->source->in_flight--;
-	if (fetch->is_ahead) {
-		fetch_end_ahead(f, fetch);
-		f->n_ahead--;
-	}
+	fetch_landed(f, fetch);
 	f->finishing++;
 	lock_drop(&f->lock);
 }

@@ -50,7 +50,8 @@ static uint64_t clip(const struct blob_state *st, uint64_t from, uint64_t to)
 struct start {
 	uint64_t from, to;
 	int64_t deadline_ms;
-	bool is_private, is_ahead;
+	enum fetch_rank rank;
+	bool is_private;
 	const struct disk_record *record;	/* NULL: from the store */
 };
 
@@ -69,8 +70,8 @@ static struct fetch *start(struct fetcher *f, struct blob_state *st,
 	fetch->len = (size_t)(how->to - how->from);
 	fetch->generation = st->generation;
 	fetch->deadline_ms = how->deadline_ms;
-	fetch->is_ahead = how->is_ahead;
-	if (how->is_ahead)
+	fetch->rank = how->rank;
+	if (how->rank == RANK_AHEAD)
 		f->ahead_bytes += fetch->len;
 	fetch->is_private = how->is_private;
 	if (how->record) {
@@ -87,11 +88,11 @@ static struct fetch *start(struct fetcher *f, struct blob_state *st,
 
 /* The record at offset, if the disk has one.  NULL: it has not. */
 static struct fetch *start_from_disk(struct fetcher *f, struct blob_state *st,
-				     uint64_t offset, bool is_ahead)
+				     uint64_t offset, enum fetch_rank rank)
 	REQUIRES(&f->lock)
 {
 	struct disk_record record;
-	struct start how = { .is_ahead = is_ahead, .record = &record };
+	struct start how = { .rank = rank, .record = &record };
 	struct fetch *fetch;
 
 	if (!st->is_on_disk ||
@@ -113,7 +114,7 @@ static struct fetch *start_from_disk(struct fetcher *f, struct blob_state *st,
  * the disk, from where it is on its way then; offset itself: the store's turn.
  */
 static uint64_t covered_until(struct fetcher *f, struct blob_state *st,
-			      uint64_t offset, bool is_ahead,
+			      uint64_t offset, enum fetch_rank rank,
 			      struct fetch **fetch) REQUIRES(&f->lock)
 {
 	uint64_t held;
@@ -123,7 +124,7 @@ static uint64_t covered_until(struct fetcher *f, struct blob_state *st,
 		held = cache_held_until(f->cache, &st->id, offset);
 		if (held > offset)
 			return held;
-		*fetch = start_from_disk(f, st, offset, is_ahead);
+		*fetch = start_from_disk(f, st, offset, rank);
 	}
 	return *fetch ? (*fetch)->offset + (*fetch)->len : offset;
 }
@@ -131,13 +132,14 @@ static uint64_t covered_until(struct fetcher *f, struct blob_state *st,
 /* All that the disk has of [from, to), up to the first byte that it has not. */
 static struct fetch *start_all_from_disk(struct fetcher *f,
 					 struct blob_state *st, uint64_t from,
-					 uint64_t to) REQUIRES(&f->lock)
+					 uint64_t to, enum fetch_rank rank)
+	REQUIRES(&f->lock)
 {
 	struct fetch *first = NULL, *fetch;
 	uint64_t end;
 
 	while (from < to &&
-	       (end = covered_until(f, st, from, false, &fetch)) > from) {
+	       (end = covered_until(f, st, from, rank, &fetch)) > from) {
 		if (!first)
 			first = fetch;
 		from = end;
@@ -157,7 +159,8 @@ static struct fetch *start_for(struct fetcher *f, struct fetch_waiter *w,
 	struct fetch *fetch;
 
 	if (!is_private) {
-		fetch = start_all_from_disk(f, st, missing, w->offset + w->len);
+		fetch = start_all_from_disk(f, st, missing, w->offset + w->len,
+					    w->rank);
 		if (fetch)
 			return fetch;
 	}
@@ -174,6 +177,7 @@ static struct fetch *start_for(struct fetcher *f, struct fetch_waiter *w,
 		to = from + FETCH_RANGE_MAX;
 	return start(f, st, &(struct start){ .from = from, .to = to,
 					     .deadline_ms = deadline,
+					     .rank = w->rank,
 					     .is_private = is_private });
 }
 
@@ -220,7 +224,7 @@ int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 		if (++w->starts > FETCH_STARTS_MAX)
 			return -EIO;
 		fetch = start_for(f, w, missing);
-	} else {
+	} else if (w->rank == RANK_DEMAND) {
 		fetch_promote(f, fetch);
 	}
 	if (!fetch)
@@ -300,7 +304,7 @@ static void stream_start(struct fetcher *f, struct blob_state *st,
 		struct fetch *fetch;
 		uint64_t from = s->ahead, to;
 
-		s->ahead = covered_until(f, st, from, true, &fetch);
+		s->ahead = covered_until(f, st, from, RANK_AHEAD, &fetch);
 		if (s->ahead > from)
 			continue;
 		/* Ranges end where extents and parts do. */
@@ -312,7 +316,7 @@ static void stream_start(struct fetcher *f, struct blob_state *st,
 		if (!start(f, st, &(struct start){
 				   .from = from, .to = to,
 				   .deadline_ms = clock_ms() + AHEAD_LIFE_MS,
-				   .is_ahead = true }))
+				   .rank = RANK_AHEAD }))
 			break;
 		s->ahead = to;
 	}
@@ -342,7 +346,7 @@ void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
 
 void fetch_whole_ahead(struct fetcher *f, struct blob_state *st)
 {
-	struct start how = { .to = st->size, .is_ahead = true,
+	struct start how = { .to = st->size, .rank = RANK_AHEAD,
 			     .deadline_ms = clock_ms() + AHEAD_LIFE_MS };
 	uint64_t at = 0;
 
@@ -350,7 +354,8 @@ void fetch_whole_ahead(struct fetcher *f, struct blob_state *st)
 		return;
 	while (at < st->size) {
 		struct fetch *fetch;
-		uint64_t end = covered_until(f, st, at, true, &fetch);
+		uint64_t end = covered_until(f, st, at, RANK_AHEAD,
+					     &fetch);
 
 		if (end == at) {
 			fetch = start(f, st, &how);

@@ -39,8 +39,8 @@ void source_free_all(struct fetcher *f)
 static void dequeue(struct fetch *fetch)
 {
 	struct source *s = fetch->source;
-	struct fetch **head = fetch->is_ahead ? &s->ahead_head : &s->head;
-	struct fetch **tail = fetch->is_ahead ? &s->ahead_tail : &s->tail;
+	struct fetch **head = &s->head[fetch->rank];
+	struct fetch **tail = &s->tail[fetch->rank];
 
 	if (fetch->queue_prev)
 		fetch->queue_prev->queue_next = fetch->queue_next;
@@ -57,8 +57,8 @@ static void dequeue(struct fetch *fetch)
 void fetch_enqueue(struct fetcher *f, struct fetch *fetch)
 {
 	struct source *s = fetch->source;
-	struct fetch **head = fetch->is_ahead ? &s->ahead_head : &s->head;
-	struct fetch **tail = fetch->is_ahead ? &s->ahead_tail : &s->tail;
+	struct fetch **head = &s->head[fetch->rank];
+	struct fetch **tail = &s->tail[fetch->rank];
 
 	(void)f;
 	fetch->queue_prev = *tail;
@@ -72,23 +72,31 @@ void fetch_enqueue(struct fetcher *f, struct fetch *fetch)
 
 void fetch_end_ahead(struct fetcher *f, struct fetch *fetch)
 {
-	if (!fetch->is_ahead)
-		return;
-	fetch->is_ahead = false;
-	f->ahead_bytes -= fetch->len;
+	if (fetch->rank == RANK_AHEAD)
+		f->ahead_bytes -= fetch->len;
+	fetch->rank = RANK_DEMAND;
+}
+
+void fetch_landed(struct fetcher *f, struct fetch *fetch)
+{
+	f->in_flight--;
+	f->n_rank[fetch->rank]--;
+	fetch->source->in_flight--;
+	fetch_end_ahead(f, fetch);
 }
 
 void fetch_promote(struct fetcher *f, struct fetch *fetch)
 {
-	if (!fetch->is_ahead)
+	if (fetch->rank == RANK_DEMAND)
 		return;
 	if (fetch->is_queued) {
 		dequeue(fetch);
 		fetch_end_ahead(f, fetch);
 		fetch_enqueue(f, fetch);
 	} else {
+		f->n_rank[fetch->rank]--;
+		f->n_rank[RANK_DEMAND]++;
 		fetch_end_ahead(f, fetch);
-		f->n_ahead--;
 	}
 }
 
@@ -145,7 +153,8 @@ void fetch_abandon(struct fetcher *f, struct fetch *fetch)
 	fetch_free(f, fetch);
 }
 
-static struct fetch *next_of(struct fetcher *f, bool ahead) REQUIRES(&f->lock)
+static struct fetch *next_of(struct fetcher *f, enum fetch_rank rank)
+	REQUIRES(&f->lock)
 {
 	struct source *first = f->turn ? f->turn : f->sources;
 	struct source *s = first;
@@ -153,7 +162,7 @@ static struct fetch *next_of(struct fetcher *f, bool ahead) REQUIRES(&f->lock)
 	if (!s)
 		return NULL;
 	do {
-		struct fetch *fetch = ahead ? s->ahead_head : s->head;
+		struct fetch *fetch = s->head[rank];
 
 		if (fetch && s->in_flight < FETCH_SOURCE_MAX) {
 			f->turn = s->next;
@@ -162,6 +171,23 @@ static struct fetch *next_of(struct fetcher *f, bool ahead) REQUIRES(&f->lock)
 		s = s->next ? s->next : f->sources;
 	} while (s != first);
 	return NULL;
+}
+
+/* Who waits first; then the others, as long as there is room for them. */
+static struct fetch *next(struct fetcher *f) REQUIRES(&f->lock)
+{
+	unsigned others = f->n_rank[RANK_DEMAND] + f->n_rank[RANK_AHEAD];
+	unsigned fill_max = others ? FETCH_FILL_BESIDE : FETCH_FILL_MAX;
+	struct fetch *fetch = next_of(f, RANK_DEMAND);
+
+	if (fetch || f->hashing_bytes > f->memory / FETCH_HASHING_SHARE ||
+	    (f->opt.disk && disk_cache_is_behind(f->opt.disk)))
+		return fetch;
+	if (f->n_rank[RANK_AHEAD] < FETCH_AHEAD_MAX)
+		fetch = next_of(f, RANK_AHEAD);
+	if (!fetch && f->n_rank[RANK_FILL] < fill_max)
+		fetch = next_of(f, RANK_FILL);
+	return fetch;
 }
 
 /* The next one, out of the queue and with its memory; NULL: none may start. */
@@ -173,22 +199,18 @@ static struct fetch *take_next(struct fetcher *f) REQUIRES(&f->lock)
 
 	if (f->stopping || f->in_flight >= FETCHER_IN_FLIGHT_MAX)
 		return NULL;
-	fetch = next_of(f, false);
-	if (!fetch && f->n_ahead < FETCH_AHEAD_MAX &&
-	    f->hashing_bytes <= f->memory / FETCH_HASHING_SHARE &&
-	    !(f->opt.disk && disk_cache_is_behind(f->opt.disk)))
-		fetch = next_of(f, true);
+	fetch = next(f);
 	if (!fetch)
 		return NULL;
 	is_alone = !f->in_flight && !f->finishing;
 	cost = cache_cost(fetch->len);
-	/* What is read ahead leaves half of it to who waits. */
-	share = f->memory / FETCH_BYTES_SHARE / (fetch->is_ahead ? 2 : 1);
+	/* Each rank leaves half of it to the one before. */
+	share = (f->memory / FETCH_BYTES_SHARE) >> fetch->rank;
 	if (!is_alone && f->bytes + cost > share)
 		return NULL;
 	if (cache_make_room(f->cache, cost))
 		fetch->is_charged = true;
-	else if (fetch->is_ahead || !is_alone)
+	else if (fetch->rank != RANK_DEMAND || !is_alone)
 		return NULL;	/* what is under way gives its memory back */
 	/* Else one at a time goes on beyond the budget, or nothing would. */
 	fetch->is_counted = true;
@@ -196,7 +218,7 @@ static struct fetch *take_next(struct fetcher *f) REQUIRES(&f->lock)
 	dequeue(fetch);
 	f->in_flight++;
 	fetch->source->in_flight++;
-	f->n_ahead += fetch->is_ahead;
+	f->n_rank[fetch->rank]++;
 	return fetch;
 }
 

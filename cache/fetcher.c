@@ -85,10 +85,9 @@ static void fail_all(struct fetcher *f) REQUIRES(&f->lock)
 		lock_take(&f->lock);
 	}
 	for (struct source *s = f->sources; s; s = s->next) {
-		while (s->head)
-			fetch_abandon(f, s->head);
-		while (s->ahead_head)
-			fetch_abandon(f, s->ahead_head);
+		for (int rank = 0; rank < FETCH_RANKS; rank++)
+			while (s->head[rank])
+				fetch_abandon(f, s->head[rank]);
 	}
 }
 
@@ -190,7 +189,7 @@ static int begin(struct fetcher *f, struct fetch_waiter *w,
 	if (!w->state)
 		return -ENOMEM;
 	r = fetch_try(f, w, pins);
-	if (r >= 0 && !w->state->is_whole)
+	if (r >= 0 && !w->state->is_whole && w->rank == RANK_DEMAND)
 		fetch_note(f, w->state, w->offset, w->len, r > 0);
 	if (r == 0 && !waiter_add(f, w)) {
 		waiter_leave(f, w);
@@ -240,9 +239,10 @@ static bool read_whole(struct fetcher *f, const struct blob_id *id,
 	return true;
 }
 
-void fetcher_read(struct fetcher *f, const struct blob *blob, uint64_t offset,
-		  size_t len, int64_t deadline_ms, fetch_done_fn done,
-		  void *arg, struct fetch_waiter **waiter)
+static void read_as(struct fetcher *f, enum fetch_rank rank,
+		    const struct blob *blob, uint64_t offset, size_t len,
+		    int64_t deadline_ms, fetch_done_fn done, void *arg,
+		    struct fetch_waiter **waiter)
 {
 	struct fetch_waiter *w = NULL;
 	struct extent *pins[FETCH_PINS_MAX];
@@ -261,6 +261,7 @@ void fetcher_read(struct fetcher *f, const struct blob *blob, uint64_t offset,
 		r = w ? 0 : -ENOMEM;
 	}
 	if (w) {
+		w->rank = rank;
 		lock_take(&f->lock);
 		r = begin(f, w, &id, blob, pins);
 		if (r == 0 && waiter)
@@ -285,6 +286,21 @@ void fetcher_read(struct fetcher *f, const struct blob *blob, uint64_t offset,
 		atomic_fetch_add_explicit(&f->misses, 1, memory_order_relaxed);
 	}
 	fetch_pump(f);
+}
+
+void fetcher_read(struct fetcher *f, const struct blob *blob, uint64_t offset,
+		  size_t len, int64_t deadline_ms, fetch_done_fn done,
+		  void *arg, struct fetch_waiter **waiter)
+{
+	read_as(f, RANK_DEMAND, blob, offset, len, deadline_ms, done, arg,
+		waiter);
+}
+
+void fetcher_fill(struct fetcher *f, const struct blob *blob, uint64_t offset,
+		  size_t len, int64_t deadline_ms, fetch_done_fn done,
+		  void *arg)
+{
+	read_as(f, RANK_FILL, blob, offset, len, deadline_ms, done, arg, NULL);
 }
 
 bool fetcher_ahead(struct fetcher *f, const struct blob *blob)

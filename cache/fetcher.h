@@ -72,6 +72,15 @@ bool fetcher_ahead(struct fetcher *fetcher, const struct blob *blob);
 void fetcher_go(struct fetcher *fetcher);
 
 /*
+ * The same as fetcher_read() for who is in no hurry: its requests start behind
+ * those of readers and those ahead of them, and take few of the places and
+ * little of the memory.  No window is read ahead of it.
+ */
+void fetcher_fill(struct fetcher *fetcher, const struct blob *blob,
+		  uint64_t offset, size_t len, int64_t deadline_ms,
+		  fetch_done_fn done, void *arg);
+
+/*
  * Answers a parked read with -EINTR now, unless done() runs or has run: then
  * nothing.  The fetch itself goes on.  Identified by arg rather than by the
  * pointer, so that a waiter that just ended is no danger.

@@ -41,6 +41,12 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
 #define FETCH_SOURCE_MAX 64
 /* Of these, requests that nobody waits for yet. */
 #define FETCH_AHEAD_MAX 64
+/*
+ * Of these, requests that fill the cache: while there are others, so few that
+ * those hardly notice, but not none, or a fill beside a steady reader never ends.
+ */
+#define FETCH_FILL_MAX 16
+#define FETCH_FILL_BESIDE 2
 /* ... which, queued or on their way, may take a quarter of the memory. */
 #define FETCH_AHEAD_SHARE 4
 
@@ -108,6 +114,14 @@ enum blob_rule {
 	RULE_NONE,
 };
 
+/* Who goes first; the order of the queues of a source. */
+enum fetch_rank {
+	RANK_DEMAND,	/* a reader waits */
+	RANK_AHEAD,	/* one is likely to come */
+	RANK_FILL,	/* see fetcher_fill() */
+	FETCH_RANKS,
+};
+
 enum part_known { PART_UNKNOWN = 0, PART_HASHING, PART_KNOWN };
 
 /* A sequential reader of a large blob. */
@@ -126,8 +140,7 @@ struct source {
 	struct source *next;
 	struct backend *backend;	/* a reference; NULL: the disk */
 	unsigned in_flight;
-	struct fetch *head, *tail;		/* somebody waits for these */
-	struct fetch *ahead_head, *ahead_tail;	/* nobody does */
+	struct fetch *head[FETCH_RANKS], *tail[FETCH_RANKS];
 };
 
 /*
@@ -187,7 +200,8 @@ struct fetch {
 	struct fetch *state_next;
 	struct fetch *queue_prev, *queue_next;
 	struct fetch *hash_next;
-	bool is_queued, is_ahead, is_private;
+	enum fetch_rank rank;
+	bool is_queued, is_private;
 	bool is_charged;	/* data is paid for, and not the cache's yet */
 	bool is_counted;	/* in fetcher->bytes */
 	bool is_hashing;	/* its bytes are cached, a part being judged */
@@ -222,6 +236,7 @@ struct fetch_waiter {
 	struct fetch_waiter *prev, *next;
 	struct fetch_waiter *arg_next;
 	size_t heap_at;
+	enum fetch_rank rank;	/* RANK_FILL: it starts and promotes nothing else */
 	unsigned starts;
 	uint64_t generation;	/* of state, when the bytes were pinned */
 };
@@ -260,8 +275,8 @@ struct fetcher {
 	pthread_t hasher;
 	bool has_hasher;
 	uint64_t parts_bytes;	/* of all part tables */
-	unsigned n_ahead;	/* in flight, started for nobody */
-	uint64_t ahead_bytes;	/* of these and of those that are queued */
+	unsigned n_rank[FETCH_RANKS];	/* in flight, of each */
+	uint64_t ahead_bytes;	/* of RANK_AHEAD, in flight and queued */
 	/* Streams that were read in this second and in the one before: they
 	   share the memory for what is read ahead. */
 	int64_t second;
@@ -355,6 +370,8 @@ void fetch_enqueue(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 /* It is not ahead of anybody any more, or over; under the lock. */
 void fetch_end_ahead(struct fetcher *f, struct fetch *fetch)
 	REQUIRES(&f->lock);
+/* It is not in flight any more. */
+void fetch_landed(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 /* Somebody waits for it now. */
 void fetch_promote(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 /* Not to be found by others any more; under the lock. */

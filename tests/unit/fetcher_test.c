@@ -278,6 +278,117 @@ Test(fetcher, a_stalled_store_does_not_take_the_others_slots)
 	fake_store_free(other);
 }
 
+static struct result *fill(const struct blob *b, uint64_t offset, size_t len)
+{
+	struct result *res = result_new(len);
+
+	fetcher_fill(fetcher, b, offset, len, clock_ms() + SOON_MS, done, res);
+	return res;
+}
+
+Test(fetcher, a_fill_leaves_the_store_to_readers)
+{
+	struct blob b[40], ahead = osmo_blob("ahead", 1000);
+	struct blob demand = osmo_blob("demand", 1000);
+	struct result *res[40], *first, *last, *late;
+	char key[40][24];
+
+	for (int i = 0; i < 40; i++) {
+		snprintf(key[i], sizeof(key[i]), "k%d", i);
+		b[i] = osmo_blob(key[i], 1000);
+	}
+	fake_store_hold(store, true);
+	first = start(&demand, 0, 10);
+	for (int i = 0; i < 20; i++)
+		res[i] = fill(&b[i], 0, 1000);
+	cr_assert_eq(store->gets, 3);	/* two beside a reader's */
+	/* What is read ahead goes past those that wait. */
+	cr_assert(fetcher_ahead(fetcher, &ahead));
+	fetcher_go(fetcher);
+	cr_assert_eq(store->gets, 4);
+	/* A reader takes over what it needs itself. */
+	last = start(&b[19], 500, 500);
+	cr_assert_eq(store->gets, 5);
+	fake_store_hold(store, false);
+	cr_assert_eq(result_wait(first), 0);
+	cr_assert_eq(result_wait(last), 0);
+	for (int i = 0; i < 20; i++) {
+		cr_assert_eq(result_wait(res[i]), 0);
+		cr_assert_eq(res[i]->len, 1000);
+		result_free(res[i]);
+	}
+	cr_assert_eq(store->gets, 22);	/* each once */
+	result_free(first);
+	result_free(last);
+
+	/* Alone it may have more, and still leaves places. */
+	fake_store_hold(store, true);
+	for (int i = 20; i < 40; i++)
+		res[i] = fill(&b[i], 0, 1000);
+	cr_assert_eq(store->gets, 22 + 16);
+	demand = osmo_blob("late", 1000);
+	late = start(&demand, 0, 10);
+	cr_assert_eq(store->gets, 22 + 17);
+	fake_store_hold(store, false);
+	cr_assert_eq(result_wait(late), 0);
+	result_free(late);
+	for (int i = 20; i < 40; i++) {
+		cr_assert_eq(result_wait(res[i]), 0);
+		result_free(res[i]);
+	}
+}
+
+Test(fetcher, a_fill_of_a_large_blob_reads_nothing_ahead)
+{
+	struct blob b = osmo_blob("large", 20 * MIB);
+	struct result *res;
+
+	for (uint64_t at = 0; at < 8 * MIB; at += 4 * MIB) {
+		res = fill(&b, at, 4 * MIB);
+		cr_assert_eq(result_wait(res), 0);
+		cr_assert_eq(fake_byte(store->seed, at + 12345),
+			     res->bytes[12345]);
+		result_free(res);
+	}
+	cr_assert_eq(store->gets, 2);
+	cr_assert_eq(fetcher_cached_bytes(fetcher, &b), 8 * MIB);
+	for (uint64_t at = 8 * MIB; at < 20 * MIB; at += 4 * MIB) {
+		res = fill(&b, at, 4 * MIB);
+		cr_assert_eq(result_wait(res), 0);
+		result_free(res);
+	}
+	cr_assert_eq(read_now(&b, 3 * MIB, 1 * MIB), 0);
+	cr_assert_eq(store->gets, 5);
+	cr_assert_eq(atomic_load(&n_bad), 0);
+}
+
+Test(fetcher, a_cancelled_fill_asks_for_nothing_any_more)
+{
+	struct blob a = osmo_blob("a", 1000), b = osmo_blob("b", 1000);
+	struct result *under_way[16], *queued;
+	struct blob other[16];
+	char key[16][24];
+
+	fake_store_hold(store, true);
+	for (int i = 0; i < 16; i++) {
+		snprintf(key[i], sizeof(key[i]), "o%d", i);
+		other[i] = osmo_blob(key[i], 1000);
+		under_way[i] = fill(&other[i], 0, 10);
+	}
+	queued = fill(&a, 0, 10);
+	cr_assert_eq(store->gets, 16);
+	fetcher_cancel(fetcher, queued);
+	cr_assert_eq(result_wait(queued), -EINTR);
+	result_free(queued);
+	fake_store_hold(store, false);
+	for (int i = 0; i < 16; i++) {
+		cr_assert_eq(result_wait(under_way[i]), 0);
+		result_free(under_way[i]);
+	}
+	cr_assert_eq(read_now(&b, 0, 10), 0);
+	cr_assert_eq(store->gets, 17);
+}
+
 Test(fetcher, memory_stays_within_its_budget)
 {
 	/* 64 MiB of budget, 200 MiB of content. */

@@ -17,6 +17,7 @@
 #include "backends/base/lock.h"
 #include "fs/cli/cli.h"
 #include "fs/cli/prefetch.h"
+#include "fs/cli/prefetch_background.h"
 #include "fs/cli/progress.h"
 #include "fs/cli/status_doc.h"
 #include "fs/cli/table.h"
@@ -30,7 +31,7 @@
 struct command_run {
 	struct cli *cli;
 	const char *mountpoint;
-	bool is_check;
+	bool is_check, is_background, is_cancel;
 
 	char root[PATH_MAX];
 	int root_fd;
@@ -398,9 +399,28 @@ static int run_all(struct command_run *run, int argc, char **argv)
 	return r < 0 ? cli_fail(&err) : finish(run, clock_ms() - began_ms);
 }
 
+/* By the daemon, which goes on with it. */
+static int run_background(struct command_run *run, int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+	int r = find_root(run, argv[0], &err);
+
+	if (r == 0 && run->is_cancel)
+		r = prefetch_background_cancel(run->cli, run->mountpoint,
+					       run->root, &err);
+	else if (r == 0)
+		r = find_paths(run, argc - 1, argv + 1, &err);
+	if (r == 0 && run->is_background)
+		r = prefetch_background(run->cli, run->mountpoint, run->root,
+					run->paths, run->n_paths, &err);
+	return r < 0 ? cli_fail(&err) : EXIT_DONE;
+}
+
 static int parse_options(struct command_run *run, int argc, char **argv)
 {
 	static const struct option longs[] = {
+		{ "background", no_argument, NULL, 'b' },
+		{ "cancel", no_argument, NULL, 'x' },
 		{ "check", no_argument, NULL, 'C' },
 		{ "mountpoint", required_argument, NULL, 'm' },
 		{ NULL, 0, NULL, 0 },
@@ -412,11 +432,20 @@ static int parse_options(struct command_run *run, int argc, char **argv)
 			return EXIT_USAGE;
 		if (c == 'm')
 			run->mountpoint = optarg;
+		else if (c == 'b')
+			run->is_background = true;
+		else if (c == 'x')
+			run->is_cancel = true;
 		else
 			run->is_check = true;
 	}
+	if (run->is_check + run->is_background + run->is_cancel > 1)
+		return cli_usage(run->cli,
+				 "one of --background, --cancel and --check");
 	if (optind == argc)
 		return cli_usage(run->cli, "a dataset is needed");
+	if (run->is_cancel && optind + 1 < argc)
+		return cli_usage(run->cli, "--cancel takes a dataset only: all its prefetches end");
 	return 0;
 }
 
@@ -435,7 +464,9 @@ int cmd_dataset_prefetch(struct cli *cli, int argc, char **argv)
 		return code;
 	if (cli->json)
 		run.failures = json_array();
-	code = run_all(&run, argc - optind, argv + optind);
+	code = run.is_background || run.is_cancel ?
+		       run_background(&run, argc - optind, argv + optind) :
+		       run_all(&run, argc - optind, argv + optind);
 	prefetch_free(run.prefetch);
 	for (size_t i = 0; i < run.n_paths; i++)
 		free(run.paths[i]);

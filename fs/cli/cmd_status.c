@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/progress.h"
 #include "fs/cli/status_doc.h"
 #include "fs/cli/table.h"
 #include "fs/mount/mount.h"
@@ -102,6 +103,52 @@ static int print_versions(const json_t *doc, struct err *err)
 	return table_end_section(t, r);
 }
 
+static void left_text(char *out, size_t size, const json_t *p)
+{
+	const json_t *left = json_object_get(p, "seconds_left");
+	char rate[SIZE_TEXT_MAX];
+	cleanup_buf struct buf time = BUF_INIT;
+
+	*out = '\0';
+	if (!json_is_integer(left))
+		return;
+	status_doc_size(p, "bytes_per_second", rate);
+	progress_duration_text(&time, (uint64_t)json_integer_value(left));
+	snprintf(out, size, "%s/s, %s left", rate, time.data ? time.data : "");
+}
+
+static int print_prefetches(const json_t *doc, struct err *err)
+{
+	static const char *const headers[] = { "Prefetch", "State", "Files",
+					       "Done", "Of", "Rate" };
+	const json_t *list = json_object_get(doc, "prefetches"), *p;
+	struct table *t = NULL;
+	size_t i;
+	int r;
+
+	if (json_array_size(list) == 0)
+		return 0;
+	r = table_new(&t, headers, ARRAY_SIZE(headers), err);
+	json_array_foreach(list, i, p) {
+		char files[24], done[SIZE_TEXT_MAX], of[SIZE_TEXT_MAX];
+		char left[3 * SIZE_TEXT_MAX];
+		const char *cells[] = { status_doc_text(p, "ref"),
+					status_doc_text(p, "state"), files,
+					done, of, left };
+
+		snprintf(files, sizeof(files), "%lld",
+			 status_doc_number(p, "files"));
+		status_doc_size(p, "bytes_done", done);
+		status_doc_size(p, "bytes", of);
+		left_text(left, sizeof(left), p);
+		if (*status_doc_text(p, "problem"))
+			cells[5] = status_doc_text(p, "problem");
+		if (r == 0)
+			r = table_row(t, cells, err);
+	}
+	return table_end_section(t, r);
+}
+
 static void print_disk(const json_t *d, const json_t *c)
 {
 	char bytes[SIZE_TEXT_MAX], size[SIZE_TEXT_MAX], served[SIZE_TEXT_MAX];
@@ -158,6 +205,8 @@ static int print_text(const json_t *doc, struct err *err)
 	r = print_buckets(doc, err);
 	if (r == 0)
 		r = print_versions(doc, err);
+	if (r == 0)
+		r = print_prefetches(doc, err);
 	if (r < 0)
 		return r;
 	print_cache(doc);

@@ -69,8 +69,10 @@ const struct command commands[] = {
 	  "  --sample PERCENT      read that of so many files, as 1%, always the same\n"
 	  "\nPATH is a file or directory of the version: then only what is in it.\n",
 	  cmd_dataset_verify },
-	{ "dataset prefetch", "[--check] [-m DIR] REF [PATH...]",
+	{ "dataset prefetch", "[--check | --background | --cancel] [-m DIR] REF [PATH...]",
 	  "Fetch the content of a version into the cache of the mount",
+	  "  --background          let the daemon of the mount do it, and return\n"
+	  "  --cancel              end what --background began of REF\n"
 	  "  --check               only tell what is there and what is missing\n"
 	  "  -m, --mountpoint DIR  where the datasets are mounted (" MOUNT_DEFAULT_POINT ")\n"
 	  "\nPATH is a file or directory of the version: then only what is in it.\n"

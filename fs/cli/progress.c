@@ -56,7 +56,7 @@ void progress_failure(const struct progress *p, const char *path,
 		shown.data ? shown.data : "out of memory");
 }
 
-static void duration_text(struct buf *out, uint64_t s)
+void progress_duration_text(struct buf *out, uint64_t s)
 {
 	if (s >= 3600)
 		buf_printf(out, "%llu h %llu min",
@@ -79,7 +79,7 @@ static double rate_of(const struct progress *p, uint64_t done)
 static void left_text(struct buf *out, double rate, uint64_t done,
 		      uint64_t total)
 {
-	duration_text(out, done < total ?
+	progress_duration_text(out, done < total ?
 			   (uint64_t)((double)(total - done) / rate) : 0);
 	buf_str(out, " left");
 }

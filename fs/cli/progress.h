@@ -41,6 +41,8 @@ void progress_failure(const struct progress *progress, const char *path,
  */
 void progress_bytes_text(struct buf *out, const struct progress *progress,
 			 uint64_t done, uint64_t total);
+/* "1 h 5 min", "1 min 5 s", "5 s". */
+void progress_duration_text(struct buf *out, uint64_t seconds);
 /* "12 of 300 files, 40/s, 7 s left". */
 void progress_files_text(struct buf *out, const struct progress *progress,
 			 uint64_t done, uint64_t total);

@@ -68,8 +68,9 @@ int mount_status_fetch(const char *mountpoint, struct buf *out,
 /*
  * Has the running mount do what question says (see fs/mount/control/errand.h:
  * one line), waiting for it; its answer is appended.  For the owner of the
- * mount and root.  Errors as above.
+ * mount and root.  Errors as above; -E2BIG (ERR_USAGE).
  */
+#define MOUNT_QUESTION_MAX 16384	/* bytes */
 int mount_errand(const char *mountpoint, const char *question,
 		 struct buf *out, struct err *err) MUST_CHECK;
 /*

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -200,6 +201,10 @@ def prefetch_into_a_cache_that_is_too_small_says_so(w):
             assert p.returncode == 8 and 'are not in the cache' in p.stderr, (p, m.log())
             assert doc['read_files'] > 0 and 32 <= doc['missing_files'] < 192, doc
             assert doc['unreadable_files'] == 0, doc
+            assert background(w, 'big/big').returncode == 0
+            job = last_job(w, 'done', 'failed')
+            assert job['state'] == 'failed' and 'do not fit into the cache' in job['problem'], job
+            assert job['bytes'] == 192 << 20 and job['bytes_read'] == 0, job
     finally:
         shutil.rmtree(folder)
 
@@ -242,17 +247,29 @@ def prefetch_shows_progress_on_a_terminal_only(w):
         assert out.splitlines()[0].startswith(f'cached:  {len(w.v1)} files, 17.'), out
 
 
+def make_slow(folder, store):
+    if os.path.exists(folder):
+        return
+    b = Bucket(folder, uri=store.uri, catalog_id='slow')
+    ds = b.dataset('slow')
+    b.version(ds, 1, {f'{i:03}': b'%03d' % i * 1000 for i in range(300)})
+    b.publish(ds, tags={'latest': 1})
+    subprocess.run(['chmod', '-R', 'a+rX', folder], check=True)
+
+
+def read_one(path, data, uid):
+    def read():
+        with open(path, 'rb') as f:
+            return f.read()
+    assert fork_as(uid, read) == (True, data)
+
+
 @contextlib.contextmanager
 def waiting_prefetch(w):
     """(store, mount, process): it waits for a store whose gate is closed."""
     folder = w.top + '/slow'
     with Store(folder) as store:
-        if not os.path.exists(folder):
-            b = Bucket(folder, uri=store.uri, catalog_id='slow')
-            ds = b.dataset('slow')
-            b.version(ds, 1, {f'{i:03}': b'%03d' % i * 1000 for i in range(300)})
-            b.publish(ds, tags={'latest': 1})
-            subprocess.run(['chmod', '-R', 'a+rX', folder], check=True)
+        make_slow(folder, store)
         config = harness.write_config(
             w.top + '/slow.yaml', {'slow': store.bucket()},
             cache_dir=w.cache, extra={'buckets': {'slow': {'catalog': 'file://' + folder}}})
@@ -292,6 +309,161 @@ def prefetch_ends_with_its_mount(w):
         assert err.count('\n') == 1 and 'is gone' in err, err
 
 
+def background(w, *args, **kw):
+    p, _ = run_prefetch(w, '--background', *args, **kw)
+    return p
+
+
+def run_prefetch(w, *args, uid=None):
+    p = run('dataset', 'prefetch', '--json', '-m', w.point, *args, uid=w.uid if uid is None else uid,
+            env={'DATASETFS_CONFIG': '/nowhere'})
+    doc = json.loads(p.stdout) if p.stdout else None
+    assert not doc or doc['schema'] == 'datasetfs.dataset-prefetch-background/1', doc
+    return p, doc
+
+
+def last_job(w, *states, seconds=30):
+    """The youngest prefetch, in one of these states now."""
+    assert wait_until(lambda: ask_status(w)['prefetches'][-1]['state'] in states, seconds), ask_status(w)['prefetches']
+    return ask_status(w)['prefetches'][-1]
+
+
+def background_fills_the_cache_while_nobody_waits(w):
+    with w.mount() as m:
+        assert ask_status(w)['prefetches'] == []
+        p, doc = run_prefetch(w, '--background', 'production/imagenet:baseline')
+        assert p.returncode == 0 and doc['ref'] == 'production/imagenet@1' and doc['new'] is True, (p, m.log())
+        job = last_job(w, 'done', 'failed')
+        assert job['state'] == 'done' and job['problem'] is None, job
+        assert (job['ref'], job['paths']) == ('production/imagenet@1', []), job
+        assert (job['files'], job['bytes'], job['bytes_done']) == (len(w.v1), size_of(w.v1), size_of(w.v1)), job
+        assert job['files_missing'] == 0 and job['bytes_read'] == size_of(w.v1), job
+        assert job['seconds_left'] is None and job['started'] and job['ended'], job
+        assert ask_status(w)['cache']['bytes_fetched'] == size_of(w.v1)
+        p, doc = prefetch(w, '--check', ONE)
+        assert p.returncode == 0, doc
+        # What is there is skipped.
+        assert background(w, ONE).returncode == 0
+        job = last_job(w, 'done', 'failed')
+        assert job['state'] == 'done' and job['bytes_read'] == 0, job
+        assert job['bytes_done'] == size_of(w.v1), job
+        p = run('status', w.point, uid=w.uid)
+        assert 'Prefetch' in p.stdout and 'production/imagenet@1   done    1508    ' in p.stdout, p.stdout
+    with away(w.top + '/store/production/id-imagenet/hashes'), w.mount() as m:
+        assert ask_status(w)['prefetches'] == []
+        assert fork_as(w.uid, wrong_files, w, '1', w.v1) == (True, []), m.log()
+        assert ask_status(w)['cache']['bytes_fetched'] == 0
+
+
+def background_of_paths_collections_and_what_cannot_be_read(w):
+    train = {n: d for n, d in w.v1.items() if n.startswith('train/')}
+    odd = 'Ünïcode/naïve file \n with newline'
+    with w.mount():
+        assert background(w, ONE, 'train/', odd).returncode == 0
+        job = last_job(w, 'done', 'failed')
+        assert job['state'] == 'done' and job['paths'] == ['train', odd], job
+        assert (job['files'], job['bytes_read']) == (len(train) + 1, size_of(train) + 4), job
+        p, doc = prefetch(w, '--check', ONE)
+        assert p.returncode == 1 and doc['cached_bytes'] == size_of(train) + 4, (p, doc)
+        assert background(w, 'production/robots').returncode == 0
+        job = last_job(w, 'done', 'failed')
+        assert (job['ref'], job['state'], job['files']) == ('production/robots', 'done', len(w.v1) + 2), job
+        assert background(w, 'imagenet').returncode == 0
+        job = last_job(w, 'done', 'failed')
+        assert job['state'] == 'failed' and job['files_missing'] == 2, job
+        assert job['problem'].startswith('2 files are not in the cache: forbidden: '), job
+        p = run('status', w.point, uid=w.uid)
+        assert '2 files are not in the cache' in p.stdout, p.stdout
+
+
+def background_usage(w):
+    with w.mount():
+        for words, code, text in ((('--background', '--check', ONE), 2, 'one of'),
+                                  (('--background', '--cancel', ONE), 2, 'one of'),
+                                  (('--cancel', ONE, 'train'), 2, 'a dataset only'),
+                                  (('--background', ONE, 'nowhere'), 3, 'there is no nowhere'),
+                                  (('--background', 'production/nobody'), 3, 'nobody'),
+                                  (('--cancel', ONE), 3, 'not being prefetched'),
+                                  (('--background', ONE, *('./' * i + 'many' for i in range(1, 99))), 0, '')):
+            p, _ = run_prefetch(w, *words)
+            assert p.returncode == code and text in p.stderr, (words, p)
+        names = [f'many/f{i:05}' for i in range(1500)]
+        p, _ = run_prefetch(w, '--background', ONE, *names)
+        assert p.returncode == 2 and 'fewer paths' in p.stderr, p
+        assert last_job(w, 'done')['paths'] == ['many']
+        p, doc = run_prefetch(w, '--background', ONE, uid=STRANGER)
+        assert p.returncode == 4 and not doc, p
+    p, _ = run_prefetch(w, '--background', ONE)
+    assert p.returncode == 3 and 'nothing is mounted' in p.stderr, p
+
+
+@contextlib.contextmanager
+def stalled_background(w):
+    """(store, mount): a prefetch of slow/slow whose requests all wait."""
+    with Store(w.top + '/slow') as store:
+        make_slow(store.folder, store)
+        config = harness.write_config(
+            w.top + '/slow.yaml', {'slow': store.bucket()},
+            cache_dir=w.cache, extra={'buckets': {'slow': {'catalog': 'file://' + store.folder}}})
+        with Served(config, w.point, w.log, uid=w.uid) as m:
+            p, doc = prefetch(w, '--check', 'slow/slow')
+            assert p.returncode == 1 and doc['missing_files'] == 300, p
+            store.close_gate()
+            assert background(w, 'slow/slow').returncode == 0
+            assert wait_until(lambda: ask_status(w)['cache']['in_flight'] == 16), m.log()
+            yield store, m
+
+
+def background_lets_readers_go_first(w):
+    with stalled_background(w) as (store, m):
+        job = last_job(w, 'running')
+        assert (job['files'], job['bytes'], job['bytes_done']) == (300, 900_000, 0), job
+        reader = threading.Thread(target=read_one, args=(w.path('slow/slow@1/299'), b'299' * 1000, w.uid))
+        reader.start()
+        # All that the prefetch has under way is stuck, and 284 files wait; the reader's is asked for at once.
+        assert wait_until(lambda: ask_status(w)['cache']['in_flight'] == 17), m.log()
+        store.open_gate()
+        reader.join(20)
+        assert not reader.is_alive()
+        job = last_job(w, 'done', 'failed')
+        assert job['state'] == 'done' and job['bytes_done'] == 900_000, job
+        p, doc = prefetch(w, '--check', 'slow/slow')
+        assert p.returncode == 0, doc
+        assert ask_status(w)['cache']['bytes_fetched'] == 900_000
+
+
+def background_is_cancelled_and_goes_on(w):
+    with stalled_background(w) as (store, m):
+        p, doc = run_prefetch(w, '--background', 'slow/slow')
+        assert p.returncode == 0 and doc['new'] is False, (p, doc)
+        for i in range(15):
+            assert background(w, 'slow/slow', f'{i:03}').returncode == 0
+        p, doc = run_prefetch(w, '--background', 'slow/slow', '290')
+        assert p.returncode == 7 and '16 are under way' in p.stderr, p
+        states = [job['state'] for job in ask_status(w)['prefetches']]
+        assert states == ['running'] + 15 * ['waiting'], states
+        p, doc = run_prefetch(w, '--cancel', 'slow/slow')
+        assert p.returncode == 0 and doc['cancelled'] == 16, (p, doc)
+        # Though nothing comes from the store.
+        assert wait_until(lambda: {job['state'] for job in ask_status(w)['prefetches']} == {'cancelled'}, 5), \
+            ask_status(w)['prefetches']
+        assert ask_status(w)['cache']['waiting'] == 0
+        assert run_prefetch(w, '--cancel', 'slow/slow')[0].returncode == 3
+        store.open_gate()
+        assert background(w, 'slow/slow').returncode == 0
+        assert last_job(w, 'done', 'failed')['state'] == 'done', m.log()
+        assert len(ask_status(w)['prefetches']) == 16
+        assert ask_status(w)['cache']['bytes_fetched'] <= 900_000 + 16 * 3000
+
+
+def background_ends_with_its_mount(w):
+    with stalled_background(w):
+        start = time.monotonic()
+    assert time.monotonic() - start < 10
+    with w.mount():
+        assert ask_status(w)['prefetches'] == []
+
+
 def stat_tells_what_the_cache_holds(w):
     with w.mount() as m:
         assert prefetch(w, ONE)[0].returncode == 0, m.log()
@@ -318,7 +490,7 @@ def stat_tells_what_the_cache_holds(w):
 
 
 def test(t, w, only):
-    run_lives(t, w, only(named('prefetch_', globals()) + named('stat_', globals())))
+    run_lives(t, w, only(named('prefetch_', globals()) + named('background_', globals()) + named('stat_', globals())))
 
 
 if __name__ == '__main__':

@@ -177,5 +177,9 @@ int mount_status_fetch(const char *mountpoint, struct buf *out,
 int mount_errand(const char *mountpoint, const char *question,
 		 struct buf *out, struct err *err)
 {
+	if (strlen(question) > MOUNT_QUESTION_MAX)
+		return err_set(err, ERR_USAGE, E2BIG,
+			       "too much for one request, which takes %d bytes: name fewer paths",
+			       MOUNT_QUESTION_MAX);
 	return ask(mountpoint, question, CLIENT_SILENCE_MS, out, err);
 }

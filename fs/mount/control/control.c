@@ -15,9 +15,10 @@
 #include "fs/mount/control/client.h"
 #include "fs/mount/control/errand.h"
 #include "fs/mount/control/status.h"
+#include "fs/mount/mount.h"
 
 #define CONTROL_BACKLOG 16
-#define QUESTION_MAX 1024
+#define QUESTION_MAX (MOUNT_QUESTION_MAX + 2)	/* newline and NUL */
 
 struct control {
 	struct fs *fs;
@@ -25,6 +26,7 @@ struct control {
 	int stop;	/* eventfd */
 	pthread_t thread;
 	struct pool *errands;
+	struct fill_jobs *jobs;
 	bool is_stopping;	/* atomic */
 };
 
@@ -87,7 +89,7 @@ static void answer_status(struct control *c, int fd, int64_t end,
 	cleanup_buf struct buf answer = BUF_INIT;
 	struct err err = ERR_INIT;
 
-	if (status_build(c->fs, is_owner, &answer, &err) < 0)
+	if (status_build(c->fs, c->jobs, is_owner, &answer, &err) < 0)
 		log_warn("control", "status failed: error=\"%s\"", err.text);
 	else
 		send_answer(fd, end, &answer);
@@ -112,7 +114,8 @@ static void run_errand(void *arg)
 {
 	struct caller *caller = arg;
 	struct errand errand = {
-		.fs = caller->control->fs, .beat = beat, .arg = caller,
+		.fs = caller->control->fs, .jobs = caller->control->jobs,
+		.beat = beat, .arg = caller,
 	};
 	cleanup_buf struct buf answer = BUF_INIT;
 
@@ -220,6 +223,7 @@ static void control_close(struct control *c)
 {
 	if (c->errands)
 		pool_free(c->errands);
+	fill_jobs_free(c->jobs);
 	if (c->listener >= 0)
 		close(c->listener);
 	if (c->stop >= 0)
@@ -241,6 +245,8 @@ int control_new(struct control **out, struct fs *fs, const char *name,
 	if (r == 0)
 		r = pool_new(&c->errands, "errands", 1, CONTROL_ERRANDS_MAX,
 			     err);
+	if (r == 0)
+		r = fill_jobs_new(&c->jobs, fs, err);
 	if (r == 0) {
 		r = pthread_create(&c->thread, NULL, control_main, c);
 		if (r)

@@ -285,6 +285,38 @@ static int stat_all(struct errand *e, json_t *doc, struct err *err)
 	return r;
 }
 
+/* ---- prefetch ---- */
+
+static int prefetch(struct errand *e, const char *text, json_t *doc,
+		    struct err *err)
+{
+	json_t *question = json_loads(text, 0, NULL);
+	const char *ref = json_string_value(json_object_get(question, "ref"));
+	bool is_new = false;
+	int r;
+
+	if (!ref || !e->jobs)
+		r = err_set(err, ERR_USAGE, EINVAL, "prefetch what?");
+	else
+		r = fill_jobs_start(e->jobs, ref,
+				    json_object_get(question, "paths"),
+				    &is_new, err);
+	json_decref(question);
+	json_object_set_new(doc, "new", json_boolean(is_new));
+	return r;
+}
+
+static int cancel(struct errand *e, const char *ref, json_t *doc,
+		  struct err *err)
+{
+	unsigned n = 0;
+	int r = e->jobs ? fill_jobs_cancel(e->jobs, ref, &n, err) :
+			  err_set(err, ERR_USAGE, EINVAL, "cancel what?");
+
+	json_object_set_new(doc, "cancelled", number(n));
+	return r;
+}
+
 /* ---- question and answer ---- */
 
 static void say(struct buf *answer, json_t *doc)
@@ -312,6 +344,8 @@ void errand_refuse(struct buf *answer, const struct err *err)
 bool errand_is_one(const char *question)
 {
 	return strncmp(question, "evict ", 6) == 0 ||
+	       strncmp(question, "prefetch ", 9) == 0 ||
+	       strncmp(question, "cancel ", 7) == 0 ||
 	       strcmp(question, "stat") == 0;
 }
 
@@ -324,6 +358,10 @@ void errand_answer(struct errand *errand, const char *question,
 
 	if (strncmp(question, "evict ", 6) == 0)
 		r = evict(errand, question + 6, doc, &err);
+	else if (strncmp(question, "prefetch ", 9) == 0)
+		r = prefetch(errand, question + 9, doc, &err);
+	else if (strncmp(question, "cancel ", 7) == 0)
+		r = cancel(errand, question + 7, doc, &err);
 	else
 		r = stat_all(errand, doc, &err);
 	if (r == 0) {

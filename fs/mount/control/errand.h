@@ -5,6 +5,7 @@
  *
  *	evict all | evict ref REF | evict bucket NAME
  *	stat
+ *	prefetch {"ref": REF, "paths": [PATH, ...]} | cancel REF
  *
  * The answer is one JSON object, {"error": {"class", "code", "text"}} where it
  * could not be done.  One errand at a time; it may wait for stores, and looks
@@ -14,7 +15,7 @@
 #ifndef DATASETFS_MOUNT_ERRAND_H
 #define DATASETFS_MOUNT_ERRAND_H
 
-#include "fs/mount/fuse/fs.h"
+#include "fs/mount/control/fill_jobs.h"
 
 #define ERRAND_FLUSH_EVERY 1024u	/* blobs evicted, before the disk is waited for */
 #define ERRAND_DISK_MS 60000		/* for it to write what is gone */
@@ -23,6 +24,7 @@
 
 struct errand {
 	struct fs *fs;
+	struct fill_jobs *jobs;	/* NULL: no mount runs */
 	bool (*beat)(void *arg);	/* false: it is to end */
 	void *arg;
 };

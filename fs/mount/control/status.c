@@ -184,8 +184,42 @@ static json_t *last_problem(void)
 	return o;
 }
 
-static void add_owner_part(struct fs *fs, json_t *doc)
+static void add_prefetch(void *arg, const struct fill_job_info *info)
 {
+	json_t *o = json_object();
+	uint64_t rate = info->reading_ms > 0 ?
+		(uint64_t)((double)info->bytes_read * 1000 /
+			   (double)info->reading_ms) : 0;
+	bool is_running = strcmp(info->state, "running") == 0;
+
+	json_object_set_new(o, "ref", text(info->ref));
+	json_object_set_new(o, "paths", json_deep_copy(info->paths));
+	json_object_set_new(o, "state", text(info->state));
+	json_object_set_new(o, "files", json_integer((json_int_t)info->files));
+	json_object_set_new(o, "files_missing",
+			    json_integer((json_int_t)info->files_missing));
+	json_object_set_new(o, "bytes", json_integer((json_int_t)info->bytes));
+	json_object_set_new(o, "bytes_done",
+			    json_integer((json_int_t)info->bytes_done));
+	json_object_set_new(o, "bytes_read",
+			    json_integer((json_int_t)info->bytes_read));
+	json_object_set_new(o, "bytes_per_second",
+			    json_integer((json_int_t)rate));
+	json_object_set_new(o, "seconds_left", is_running && rate ?
+			    json_integer((json_int_t)
+					 ((info->bytes - info->bytes_done) /
+					  rate)) :
+			    json_null());
+	json_object_set_new(o, "problem", *info->problem ?
+			    text(info->problem) : json_null());
+	json_object_set_new(o, "started", date(info->started_s));
+	json_object_set_new(o, "ended", date(info->ended_s));
+	json_array_append_new(arg, o);
+}
+
+static void add_owner_part(struct fs *fs, struct fill_jobs *jobs, json_t *doc)
+{
+	json_t *prefetches = json_array();
 	cleanup_buf struct buf building = BUF_INIT;
 	json_t *open = json_array();
 	struct slots_totals totals;
@@ -200,11 +234,13 @@ static void add_owner_part(struct fs *fs, json_t *doc)
 			    building.len ? text(building.data) : json_null());
 	json_object_set_new(doc, "cache", cache_status(fs));
 	json_object_set_new(doc, "memory", memory_status(fs));
+	fill_jobs_each(jobs, add_prefetch, prefetches);
+	json_object_set_new(doc, "prefetches", prefetches);
 	json_object_set_new(doc, "last_problem", last_problem());
 }
 
-int status_build(struct fs *fs, bool is_owner, struct buf *out,
-		 struct err *err)
+int status_build(struct fs *fs, struct fill_jobs *jobs, bool is_owner,
+		 struct buf *out, struct err *err)
 {
 	json_t *doc = json_object(), *buckets = json_array();
 	char *dumped;
@@ -222,7 +258,7 @@ int status_build(struct fs *fs, bool is_owner, struct buf *out,
 	json_object_set_new(doc, "started", date(fs->started_s));
 	json_object_set_new(doc, "buckets", buckets);
 	if (is_owner)
-		add_owner_part(fs, doc);
+		add_owner_part(fs, jobs, doc);
 
 	dumped = json_dumps(doc, JSON_COMPACT | JSON_PRESERVE_ORDER);
 	json_decref(doc);

@@ -108,7 +108,7 @@ void fetcher_free(struct fetcher *f)
 	fetch_hash_stop(f);
 	/* What it still writes is pinned, and its release pumps. */
 	if (f->opt.disk)
-		disk_cache_flush(f->opt.disk);
+		(void)disk_cache_flush(f->opt.disk, INT64_MAX);
 	if (f->readers)
 		pool_free(f->readers);
 	if (f->pool)

@@ -129,8 +129,11 @@ bool disk_cache_note(struct disk_cache *dc, const struct segment_key *key,
 void disk_cache_set_note(struct disk_cache *dc, const struct segment_key *key,
 			 const struct disk_note *note);
 
-/* Waits until what was queued is written; for tests and before evicting. */
-void disk_cache_flush(struct disk_cache *dc);
+/*
+ * Waits until what is queued by now is written or dropped, however much comes
+ * behind it.  False: not by deadline_ms.
+ */
+bool disk_cache_flush(struct disk_cache *dc, int64_t deadline_ms);
 
 struct disk_cache_stats {
 	uint64_t bytes, size, records, segments;

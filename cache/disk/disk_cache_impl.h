@@ -61,6 +61,7 @@ struct disk_cache {
 	struct disk_job *head, *tail;
 	uint64_t queued_bytes, queued_max;
 	bool is_writing;	/* the thread has a job in hand */
+	uint64_t n_queued, n_ended;	/* jobs, ever: they end in that order */
 	struct disk_job *forgets[DISK_FORGET_CHAINS];	/* that are queued */
 	/* Calls of disk_cache_reclaim(), and what came of the last one. */
 	uint64_t reclaims, reclaimed, reclaimed_bytes;

@@ -150,7 +150,6 @@ static void *writer_run(void *arg)
 
 		job = job_take(dc);
 		if (!job) {
-			cond_broadcast(&dc->idle);
 			if (dc->is_stopping)
 				break;
 			cond_wait(&dc->work, &dc->lock);
@@ -169,7 +168,9 @@ static void *writer_run(void *arg)
 		lock_drop(&dc->lock);
 		job_end(job);
 		lock_take(&dc->lock);
-		dc->is_writing = false;	/* who flushes waits for the release too */
+		dc->is_writing = false;
+		dc->n_ended++;	/* who flushes waits for the release too */
+		cond_broadcast(&dc->idle);
 	}
 	lock_drop(&dc->lock);
 	seal_or_leave(dc);
@@ -197,12 +198,18 @@ void disk_writer_stop(struct disk_cache *dc)
 	pthread_join(dc->writer, NULL);
 }
 
-void disk_cache_flush(struct disk_cache *dc)
+bool disk_cache_flush(struct disk_cache *dc, int64_t deadline_ms)
 {
+	uint64_t last;
+	bool is_done;
+
 	lock_take(&dc->lock);
-	while (dc->head || dc->is_writing)
-		cond_wait(&dc->idle, &dc->lock);
+	last = dc->n_queued;
+	while (dc->n_ended < last && clock_ms() < deadline_ms)
+		(void)cond_wait_until(&dc->idle, &dc->lock, deadline_ms);
+	is_done = dc->n_ended >= last;
 	lock_drop(&dc->lock);
+	return is_done;
 }
 
 void disk_enqueue(struct disk_cache *dc, struct disk_job *job)
@@ -214,6 +221,7 @@ void disk_enqueue(struct disk_cache *dc, struct disk_job *job)
 	else
 		dc->head = job;
 	dc->tail = job;
+	dc->n_queued++;
 	dc->queued_bytes += job->len;
 	cond_signal(&dc->work);
 }

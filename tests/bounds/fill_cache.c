@@ -81,7 +81,7 @@ static void put_file(struct disk_cache *dc, struct blob *blob,
 	key = (struct segment_key){ id.hi, id.lo };
 	disk_cache_put(dc, &key, 0, data, (uint32_t)blob->size, nothing, NULL);
 	/* The buffer is the next one's. */
-	disk_cache_flush(dc);
+	(void)disk_cache_flush(dc, INT64_MAX);
 }
 
 int main(int argc, char **argv)

@@ -160,7 +160,7 @@ static void check_pause(void)
 /* Everything that was put is on the disk now, if it takes anything. */
 static void flush(void)
 {
-	disk_cache_flush(dc);
+	(void)disk_cache_flush(dc, INT64_MAX);
 	unflushed = 0;
 	if (faulty_disk_is_dead())
 		return;

@@ -94,7 +94,7 @@ static void put(uint64_t i, uint64_t offset, uint32_t len)
 
 	fill(data, i, offset, len);
 	disk_cache_put(dc, &key, offset, data, len, release, data);
-	disk_cache_flush(dc);	/* more than the queue takes would be dropped */
+	(void)disk_cache_flush(dc, INT64_MAX);	/* more than the queue takes would be dropped */
 }
 
 /* The length of the record that holds offset, its bytes compared; 0: none. */
@@ -328,7 +328,7 @@ Test(disk_cache, what_comes_faster_than_it_is_written_is_not_kept)
 	usleep((DISK_CACHE_STUCK_MS + 100) * 1000);
 	cr_expect_not(disk_cache_is_behind(dc), "it is stuck");
 	lock_drop(&gate);
-	disk_cache_flush(dc);
+	(void)disk_cache_flush(dc, INT64_MAX);
 	cr_expect_eq(stats().written + stats().dropped, n);
 	cr_expect_gt(stats().dropped, n / 2);
 	cr_expect_not(disk_cache_is_behind(dc));
@@ -409,7 +409,7 @@ Test(disk_cache, that_nothing_is_valid_survives_a_kill)
 	disk_cache_set_note(dc, &key, &note);
 	note.fingerprint = 0;
 	disk_cache_set_note(dc, &key, &note);
-	disk_cache_flush(dc);
+	(void)disk_cache_flush(dc, INT64_MAX);
 	cr_assert_eq(disk_cache_open(&other, &opt, &err), 0);
 	cr_assert(disk_cache_note(other, &key, &seen));
 	cr_expect_eq(seen.fingerprint, 0);
@@ -448,7 +448,7 @@ Test(disk_cache, a_disk_that_takes_no_note_is_empty_for_the_next_process)
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
 	note.fingerprint = 0;
 	disk_cache_set_note(dc, &key, &note);
-	disk_cache_flush(dc);
+	(void)disk_cache_flush(dc, INT64_MAX);
 	cr_expect(stats().is_paused);
 	cr_expect_eq(held(1, 0), 1000, "this one reads on");
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &all), 0);

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -76,7 +77,7 @@ static void put_unwritten(uint64_t i, uint64_t offset, uint32_t len)
 static void put(uint64_t i, uint64_t offset, uint32_t len)
 {
 	put_unwritten(i, offset, len);
-	disk_cache_flush(dc);
+	(void)disk_cache_flush(dc, INT64_MAX);
 }
 
 static uint64_t forget(uint64_t i, uint64_t size)
@@ -147,6 +148,29 @@ static void die_and_reopen(void (*before)(void))
 	reopen();
 }
 
+static atomic_bool is_endless;
+
+static void put_again(void *data)
+{
+	static uint64_t n;	/* each is another: what is known is not written */
+	struct segment_key key = key_of(++n);
+
+	if (atomic_load(&is_endless))
+		disk_cache_put(dc, &key, 0, data, GRAIN, put_again, data);
+	else
+		free(data);
+}
+
+Test(disk_forget, who_flushes_does_not_wait_for_what_comes_behind)
+{
+	atomic_store(&is_endless, true);
+	put_again(calloc(1, GRAIN));
+	cr_assert(disk_cache_flush(dc, clock_ms() + WAIT_MS));
+	cr_assert_not(disk_cache_flush(dc, 0));
+	atomic_store(&is_endless, false);
+	cr_assert(disk_cache_flush(dc, clock_ms() + WAIT_MS));
+}
+
 Test(disk_forget, what_is_forgotten_is_gone_and_the_rest_stays)
 {
 	put(1, 0, MIB);
@@ -199,7 +223,7 @@ Test(disk_forget, what_is_queued_is_forgotten_too)
 			(void)forget(i, MIB);
 		for (uint64_t i = 1; i <= 8; i++)
 			cr_assert_eq(held(i, 0), 0);
-		disk_cache_flush(dc);
+		(void)disk_cache_flush(dc, INT64_MAX);
 		for (uint64_t i = 1; i <= 8; i++)
 			cr_assert_eq(held(i, 0), 0);
 		cr_assert_eq(held(9, 0), 100);
@@ -215,7 +239,7 @@ Test(disk_forget, what_is_put_behind_it_is_kept)
 		put_unwritten(i, 0, MIB);
 	(void)forget(1, MIB);
 	put_unwritten(1, 0, MIB);
-	disk_cache_flush(dc);
+	(void)disk_cache_flush(dc, INT64_MAX);
 	cr_assert_eq(held(1, 0), MIB);
 	reopen();
 	cr_assert_eq(held(1, 0), MIB);

@@ -100,7 +100,7 @@ Test(fetcher_disk, what_memory_has_no_room_for_is_read_from_the_disk)
 	struct blob b = osmo_blob("k", 60 * MIB);
 
 	read_all(&b);
-	disk_cache_flush(disk);
+	(void)disk_cache_flush(disk, INT64_MAX);
 	store->gets = 0;
 	read_all(&b);
 	cr_expect_leq(store->gets, 2, "%u", store->gets);
@@ -233,7 +233,7 @@ Test(fetcher_disk, forgotten_content_is_forgotten_on_the_disk_too)
 
 	read_all(&small);
 	read_all(&large);
-	disk_cache_flush(disk);
+	(void)disk_cache_flush(disk, INT64_MAX);
 	fetcher_forget(fetcher, &small);
 	fetcher_forget(fetcher, &large);
 	cr_expect_eq(fetcher_cached_bytes(fetcher, &small), 0);
@@ -255,7 +255,7 @@ Test(fetcher_disk, what_is_evicted_is_gone_and_reads_as_before)
 	read_all(&small);
 	read_all(&large);
 	read_all(&kept);
-	disk_cache_flush(disk);
+	(void)disk_cache_flush(disk, INT64_MAX);
 	fetcher_evict(fetcher, &small, &out);
 	fetcher_evict(fetcher, &large, &out);
 	cr_expect_eq(out.bytes_disk, 23 * MIB);
@@ -270,7 +270,7 @@ Test(fetcher_disk, what_is_evicted_is_gone_and_reads_as_before)
 	cr_expect_eq(store->gets, 0);
 	read_all(&small);
 	read_all(&large);
-	disk_cache_flush(disk);
+	(void)disk_cache_flush(disk, INT64_MAX);
 
 	out = (struct fetcher_evicted){ 0, 0 };
 	fetcher_evict_all(fetcher, &out);
@@ -294,7 +294,7 @@ Test(fetcher_disk, a_disk_that_goes_away_fails_no_read)
 	char command[256];
 
 	read_all(&b);
-	disk_cache_flush(disk);
+	(void)disk_cache_flush(disk, INT64_MAX);
 	(void)snprintf(command, sizeof(command),
 		       "for f in %s/*; do : > $f; done; rm -rf %s; touch %s",
 		       dir, dir, dir);

@@ -88,15 +88,20 @@ static int walk_version(struct walk *w, struct bucket *b,
 
 /* ---- evict ---- */
 
+static int flush(struct fs *fs, struct err *err)
+{
+	if (!fs->disk ||
+	    disk_cache_flush(fs->disk, clock_ms() + ERRAND_DISK_MS))
+		return 0;
+	return err_set(err, ERR_RETRY, ETIMEDOUT, "the cache disk is too slow: %s",
+		       fs->settings->cache_dir);
+}
+
 static int evict_blob(struct walk *w, const struct blob *blob, struct err *err)
 {
-	struct fs *fs = w->errand->fs;
-
-	(void)err;
-	fetcher_evict(fs->fetcher, blob, &w->evicted);
-	if (fs->disk && w->files % ERRAND_FLUSH_EVERY == 0)
-		disk_cache_flush(fs->disk);
-	return 0;
+	fetcher_evict(w->errand->fs->fetcher, blob, &w->evicted);
+	return w->files % ERRAND_FLUSH_EVERY == 0 ?
+		       flush(w->errand->fs, err) : 0;
 }
 
 static int evict_ref(struct walk *w, const char *text, struct err *err)
@@ -155,11 +160,11 @@ static int evict(struct errand *e, const char *what, json_t *doc,
 	struct fs *fs = e->fs;
 	bool is_all = strcmp(what, "all") == 0;
 	uint64_t freed = 0;
-	int r = 0;
-
 	/* So that what is queued counts too. */
-	if (fs->disk)
-		disk_cache_flush(fs->disk);
+	int r = flush(fs, err);
+
+	if (r < 0)
+		return r;
 	if (is_all)
 		evict_all(&w);
 	else if (strncmp(what, "ref ", 4) == 0)

@@ -181,7 +181,7 @@ static struct fetch *next(struct fetcher *f) REQUIRES(&f->lock)
 	struct fetch *fetch = next_of(f, RANK_DEMAND);
 
 	if (fetch || f->hashing_bytes > f->memory / FETCH_HASHING_SHARE ||
-	    (f->opt.disk && disk_cache_is_behind(f->opt.disk)))
+	    (f->opt.disk && disk_cache_is_behind(f->opt.disk, f->bytes)))
 		return fetch;
 	if (f->n_rank[RANK_AHEAD] < FETCH_AHEAD_MAX)
 		fetch = next_of(f, RANK_AHEAD);

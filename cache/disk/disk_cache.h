@@ -117,10 +117,10 @@ void disk_cache_put(struct disk_cache *dc, const struct segment_key *key,
 		    void (*release)(void *arg), void *arg);
 
 /*
- * More waits to be written than should: whoever fetches for nobody had better
- * wait too.  False when the disk does not get on at all.
+ * So many more bytes would find no room in the queue: whoever fetches for
+ * nobody had better wait.  False when the disk does not get on at all.
  */
-bool disk_cache_is_behind(struct disk_cache *dc);
+bool disk_cache_is_behind(struct disk_cache *dc, uint64_t more);
 
 /* False: nothing is noted of that blob. */
 bool disk_cache_note(struct disk_cache *dc, const struct segment_key *key,

@@ -257,12 +257,12 @@ void disk_cache_put(struct disk_cache *dc, const struct segment_key *key,
 	release(arg);
 }
 
-bool disk_cache_is_behind(struct disk_cache *dc)
+bool disk_cache_is_behind(struct disk_cache *dc, uint64_t more)
 {
 	bool is_behind;
 
 	lock_take(&dc->lock);
-	is_behind = dc->queued_bytes > dc->queued_max / 2 &&
+	is_behind = dc->queued_bytes + more > dc->queued_max &&
 		    clock_ms() - dc->progress_ms < DISK_CACHE_STUCK_MS;
 	lock_drop(&dc->lock);
 	return is_behind;

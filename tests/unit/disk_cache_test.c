@@ -324,14 +324,14 @@ Test(disk_cache, what_comes_faster_than_it_is_written_is_not_kept)
 		disk_cache_put(dc, &key, 0, data, sizeof(data),
 			       i ? release_nothing : hold_up, &gate);
 	}
-	cr_expect(disk_cache_is_behind(dc));
+	cr_expect(disk_cache_is_behind(dc, sizeof(data)));
 	usleep((DISK_CACHE_STUCK_MS + 100) * 1000);
-	cr_expect_not(disk_cache_is_behind(dc), "it is stuck");
+	cr_expect_not(disk_cache_is_behind(dc, sizeof(data)), "it is stuck");
 	lock_drop(&gate);
 	(void)disk_cache_flush(dc, INT64_MAX);
 	cr_expect_eq(stats().written + stats().dropped, n);
 	cr_expect_gt(stats().dropped, n / 2);
-	cr_expect_not(disk_cache_is_behind(dc));
+	cr_expect_not(disk_cache_is_behind(dc, sizeof(data)));
 	cr_expect_eq(atomic_load(&n_held_up), 1);
 }
 

@@ -99,6 +99,14 @@ bool parts_are_all_here(const struct blob_state *st)
 	return st->n_hashing && st->n_known + st->n_hashing >= st->parts;
 }
 
+uint32_t parts_next_unknown(const struct blob_state *st, uint32_t part)
+{
+	while (part < st->parts && st->part_known &&
+	       st->part_known[part] != PART_UNKNOWN)
+		part++;
+	return part;
+}
+
 static void bad_blob(struct fetcher *f, struct blob_state *st)
 	REQUIRES(&f->lock)
 {

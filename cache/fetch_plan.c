@@ -196,23 +196,56 @@ static struct fetch *verdict_of(const struct blob_state *st)
 	return fetch;
 }
 
+/*
+ * Parts whose bytes left the memory before the last of them came were not
+ * hashed.  Who has read all of the blob must not end with success before they
+ * were: each comes again, in one piece, which is hashed whatever the memory.
+ * 0: nothing is missing; 1: it is parked.
+ */
+static int await_verdict(struct fetcher *f, struct fetch_waiter *w)
+	REQUIRES(&f->lock)
+{
+	struct blob_state *st = w->state;
+	struct fetch *fetch;
+	uint64_t from, to;
+
+	if (st->is_verified || st->rule != RULE_PARTS)
+		return 0;
+	fetch = verdict_of(st);
+	if (!fetch && w->needs_verdict) {
+		w->next_part = parts_next_unknown(st, w->next_part);
+		if (w->next_part >= st->parts)
+			return -ENOMEM;	/* not even their digests have room */
+		from = w->next_part++ * BLOB_PART;
+		to = from + BLOB_PART < st->size ? from + BLOB_PART : st->size;
+		fetch = start(f, st, &(struct start){
+				.from = from, .to = to,
+				.deadline_ms = w->deadline_ms,
+				.is_private = true });
+		if (!fetch)
+			return -ENOMEM;
+	}
+	if (!fetch)
+		return 0;
+	waiter_park(w, fetch);
+	return 1;
+}
+
 int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 {
 	struct blob_state *st = w->state;
 	struct fetch *fetch;
 	uint64_t missing;
-	int n;
+	int n, r;
 
 	n = cache_pin(f->cache, &st->id, w->offset, w->len, pins,
 		      FETCH_PINS_MAX, &missing);
 	w->generation = st->generation;
 	if (n > 0) {
-		/* Who reads all of a damaged blob must not end with success. */
-		fetch = verdict_of(st);
-		if (fetch) {
+		r = await_verdict(f, w);
+		if (r) {
 			cache_unpin(f->cache, pins, n);
-			waiter_park(w, fetch);
-			return 0;
+			return r < 0 ? r : 0;
 		}
 		st->was_served = true;
 		return n;
@@ -235,19 +268,43 @@ int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 
 /* ---- ahead of sequential readers ---- */
 
-/* The stream that a read continues, or NULL. */
+static bool continues(const struct stream *s, uint64_t offset)
+{
+	uint64_t slack = s->window ? FETCH_STREAM_SLACK : FETCHER_GRAIN;
+	uint64_t low = s->next > slack && s->window ? s->next - slack : s->next;
+
+	return s->used && offset >= low && offset <= s->next + slack;
+}
+
+static uint64_t distance(const struct stream *s, uint64_t offset)
+{
+	return offset > s->next ? offset - s->next : s->next - offset;
+}
+
+/* The stream that a read continues, the nearest and latest one, or NULL. */
 static struct stream *stream_find(struct blob_state *st, uint64_t offset)
 {
+	struct stream *best = NULL;
+
 	for (size_t i = 0; i < FETCH_STREAMS; i++) {
 		struct stream *s = &st->streams[i];
-		uint64_t slack = s->window ? FETCH_STREAM_SLACK : FETCHER_GRAIN;
-		uint64_t low = s->next > slack && s->window ? s->next - slack :
-							     s->next;
 
-		if (s->used && offset >= low && offset <= s->next + slack)
-			return s;
+		if (!continues(s, offset))
+			continue;
+		if (!best || distance(s, offset) < distance(best, offset) ||
+		    (distance(s, offset) == distance(best, offset) &&
+		     s->used > best->used))
+			best = s;
 	}
-	return NULL;
+	return best;
+}
+
+/* Of what the object was: whoever begins anew must not meet them. */
+static void drop_stale_streams(struct blob_state *st)
+{
+	for (size_t i = 0; i < FETCH_STREAMS; i++)
+		if (st->streams[i].generation < st->valid_from)
+			st->streams[i] = (struct stream){ 0 };
 }
 
 static struct stream *stream_oldest(struct blob_state *st)
@@ -322,6 +379,22 @@ static void stream_start(struct fetcher *f, struct blob_state *st,
 	}
 }
 
+int fetch_join_stream(struct fetcher *f, struct fetch_waiter *w)
+{
+	struct blob_state *st = w->state;
+	struct stream *s = stream_find(st, w->offset);
+
+	(void)f;
+	if (!s || !s->window)
+		return 0;
+	if (s->generation < st->valid_from) {
+		*s = (struct stream){ 0 };
+		return -ESTALE;
+	}
+	w->needs_verdict = s->is_from_start && w->offset + w->len == st->size;
+	return 0;
+}
+
 void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
 		size_t len, bool was_hit)
 {
@@ -329,8 +402,12 @@ void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
 	uint64_t end = offset + len;
 
 	if (!s) {
+		if (offset == 0)
+			drop_stale_streams(st);
 		s = stream_oldest(st);
-		*s = (struct stream){ .next = end, .used = ++st->reads };
+		*s = (struct stream){ .next = end, .used = ++st->reads,
+				      .generation = st->generation,
+				      .is_from_start = offset == 0 };
 		if (offset > 0 || len < FETCH_EAGER_MIN)
 			return;
 	}

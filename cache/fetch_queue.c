@@ -178,9 +178,13 @@ static struct fetch *next(struct fetcher *f) REQUIRES(&f->lock)
 {
 	unsigned others = f->n_rank[RANK_DEMAND] + f->n_rank[RANK_AHEAD];
 	unsigned fill_max = others ? FETCH_FILL_BESIDE : FETCH_FILL_MAX;
-	struct fetch *fetch = next_of(f, RANK_DEMAND);
+	struct fetch *fetch;
 
-	if (fetch || f->hashing_bytes > f->memory / FETCH_HASHING_SHARE ||
+	/* More would push out what is not hashed yet. */
+	if (f->hashing_bytes > f->memory / FETCH_HASHING_SHARE)
+		return NULL;
+	fetch = next_of(f, RANK_DEMAND);
+	if (fetch ||
 	    (f->opt.disk && disk_cache_is_behind(f->opt.disk, f->bytes)))
 		return fetch;
 	if (f->n_rank[RANK_AHEAD] < FETCH_AHEAD_MAX)

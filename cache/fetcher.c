@@ -163,6 +163,9 @@ int fetch_refusal(int r, struct err *err)
 	case -EBADMSG:
 		return err_set(err, ERR_CORRUPT, EIO,
 			       "content damaged, as was seen a moment ago");
+	case -ESTALE:
+		return err_set(err, ERR_CORRUPT, EIO,
+			       "the object changed while it was read");
 	case -EIO:
 		return err_set(err, ERR_SYSTEM, EIO,
 			       "the content did not stay in memory long enough to be read, or changes all the time");
@@ -179,6 +182,7 @@ static int begin(struct fetcher *f, struct fetch_waiter *w,
 		 const struct blob_id *id, const struct blob *blob,
 		 struct extent **pins) REQUIRES(&f->lock)
 {
+	bool is_streamed;
 	int r;
 
 	if (f->stopping)
@@ -188,8 +192,11 @@ static int begin(struct fetcher *f, struct fetch_waiter *w,
 	w->state = state_get(f, id, blob);
 	if (!w->state)
 		return -ENOMEM;
-	r = fetch_try(f, w, pins);
-	if (r >= 0 && !w->state->is_whole && w->rank == RANK_DEMAND)
+	is_streamed = !w->state->is_whole && w->rank == RANK_DEMAND;
+	r = is_streamed ? fetch_join_stream(f, w) : 0;
+	if (r == 0)
+		r = fetch_try(f, w, pins);
+	if (r >= 0 && is_streamed)
 		fetch_note(f, w->state, w->offset, w->len, r > 0);
 	if (r == 0 && !waiter_add(f, w)) {
 		waiter_leave(f, w);

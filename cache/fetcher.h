@@ -8,7 +8,10 @@
  * are fetched whole and their MD5 is checked before the first byte is served.
  * Larger ones are served unverified under the validator first seen (If-Match
  * on every further range) until all of them is cached and the etag has been
- * recomputed; a mismatch drops the blob and calls on_bad.
+ * recomputed; a mismatch drops the blob and calls on_bad.  Who reads one from
+ * its start to its end in order is given the end only after that verdict, and
+ * -EIO where the object changed on the way; what left the memory before it was
+ * hashed is fetched again for it.  Who reads at random may never see a verdict.
  *
  * No call here waits for a store or a disk.  Any thread may call.  It must not
  * know files, datasets or FUSE.

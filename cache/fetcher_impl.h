@@ -69,7 +69,7 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
  * enough to be read; digests of parts an eighth.
  */
 #define FETCH_BYTES_SHARE 2
-#define FETCH_HASHING_SHARE 3	/* then nothing more is read ahead */
+#define FETCH_HASHING_SHARE 3	/* then nothing more is asked for */
 #define FETCH_PARTS_SHARE 8
 
 /*
@@ -130,6 +130,8 @@ struct stream {
 	uint64_t ahead;		/* up to here fetches were started */
 	uint64_t window;	/* bytes ahead; 0: seen once */
 	uint64_t used;		/* of state->reads: the oldest is replaced */
+	uint64_t generation;	/* of state, when it began */
+	bool is_from_start;
 	int64_t second;		/* when it was counted last */
 };
 
@@ -238,6 +240,8 @@ struct fetch_waiter {
 	size_t heap_at;
 	enum fetch_rank rank;	/* RANK_FILL: it starts and promotes nothing else */
 	unsigned starts;
+	bool needs_verdict;	/* it ends a reading of the whole blob */
+	uint32_t next_part;	/* before it all parts are hashed, for this */
 	uint64_t generation;	/* of state, when the bytes were pinned */
 };
 
@@ -353,6 +357,13 @@ void waiter_leave(struct fetcher *f, struct fetch_waiter *w)
  */
 int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 	REQUIRES(&f->lock);
+/*
+ * What a read means to the stream that it goes on with: that it needs a
+ * verdict; or -ESTALE: what the stream has read before is not the object's any
+ * more.
+ */
+int fetch_join_stream(struct fetcher *f, struct fetch_waiter *w)
+	REQUIRES(&f->lock) MUST_CHECK;
 /* Notes a read of a large blob and starts what a stream needs next. */
 void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
 		size_t len, bool was_hit) REQUIRES(&f->lock);
@@ -397,6 +408,8 @@ int fetch_check_whole(struct fetch *fetch) MUST_CHECK;
 void parts_begin(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock);
 /* Every part is known or being hashed. */
 bool parts_are_all_here(const struct blob_state *st);
+/* The first part from one on that is neither; st->parts: there is none. */
+uint32_t parts_next_unknown(const struct blob_state *st, uint32_t part);
 /*
  * Unpins the fetch's parts, whose digests these are; judges the blob when they
  * were the last ones.

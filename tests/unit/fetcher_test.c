@@ -448,13 +448,13 @@ Test(fetcher, the_end_answers_everybody)
 	result_free(res);
 }
 
-/* Reads all of it in order, as cp does; the first failure, or 0. */
-static int read_all(const struct blob *b)
+/* Reads [at, end) in order, as cp does; the first failure, or 0. */
+static int read_on(const struct blob *b, uint64_t at, uint64_t end)
 {
 	int r = 0;
 
-	for (uint64_t at = 0; at < b->size && r == 0; at += MIB) {
-		uint64_t rest = b->size - at;
+	for (; at < end && r == 0; at += MIB) {
+		uint64_t rest = end - at;
 		size_t len = (size_t)(rest < MIB ? rest : MIB);
 		struct result *res = start(b, at, len);
 
@@ -462,6 +462,11 @@ static int read_all(const struct blob *b)
 		result_free(res);
 	}
 	return r;
+}
+
+static int read_all(const struct blob *b)
+{
+	return read_on(b, 0, b->size);
 }
 
 Test(fetcher, nobody_reads_all_of_a_damaged_large_blob_with_success)
@@ -488,6 +493,35 @@ Test(fetcher, a_full_cache_is_no_reason_not_to_verify)
 	cr_assert_eq(read_all(&other), 0);
 	store->damage_at = 9 * MIB;
 	cr_assert_eq(read_all(&b), -EIO);
+}
+
+Test(fetcher, what_left_the_memory_before_it_was_hashed_is_hashed_in_the_end)
+{
+	struct blob other = blob_of("other", 300 * MIB);
+	struct blob b = osmo_blob("k", 33 * MIB), good = osmo_blob("g", 33 * MIB);
+
+	cr_assert_eq(read_on(&good, 0, MIB), 0);
+	cr_assert_eq(read_on(&other, 0, other.size), 0);
+	cr_assert_eq(read_on(&good, MIB, good.size), 0);
+
+	store->damage_at = 5;
+	cr_assert_eq(read_on(&b, 0, MIB), 0);
+	store->damage_at = -1;
+	cr_assert_eq(read_on(&other, 0, other.size), 0);
+	store->damage_at = 5;
+	cr_assert_eq(read_on(&b, MIB, b.size), -EIO);
+}
+
+Test(fetcher, nobody_reads_two_states_of_an_object_as_one)
+{
+	struct blob b = osmo_blob("k", 200 * MIB);
+
+	cr_assert_eq(read_on(&b, 0, 4 * MIB), 0);
+	lock_take(&store->lock);
+	strcpy(store->etag, "v2");
+	lock_drop(&store->lock);
+	cr_assert_eq(read_on(&b, 4 * MIB, b.size), -EIO);
+	cr_assert_eq(read_on(&b, 0, b.size), 0, "from the start it is one");
 }
 
 Test(fetcher, a_damaged_object_that_was_replaced_is_read_after_a_while)

@@ -21,8 +21,8 @@ Test(md5_lanes, side_by_side_as_in_rfc_1321)
 	static const char *const text[] = {
 		"", "a", "abc", "message digest", "abcdefghijklmnopqrstuvwxyz",
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
-		"1234567890123456789012345678901234567890123456789012345678901234"
-		"5678901234567890",
+		("1234567890123456789012345678901234567890"
+		 "1234567890123456789012345678901234567890"),
 	};
 	static const char *const want[] = {
 		"d41d8cd98f00b204e9800998ecf8427e",

@@ -41,14 +41,14 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
 #define FETCH_SOURCE_MAX 64
 /* Of these, requests that nobody waits for yet. */
 #define FETCH_AHEAD_MAX 64
+/* ... which, queued or on their way, may take a quarter of the memory. */
+#define FETCH_AHEAD_SHARE 4
 /*
- * Of these, requests that fill the cache: while there are others, so few that
- * those hardly notice, but not none, or a fill beside a steady reader never ends.
+ * Requests that fill the cache: while there are others, so few that those
+ * hardly notice, but not none, or a fill beside a steady reader never ends.
  */
 #define FETCH_FILL_MAX 16
 #define FETCH_FILL_BESIDE 2
-/* ... which, queued or on their way, may take a quarter of the memory. */
-#define FETCH_AHEAD_SHARE 4
 
 /*
  * A request lives at least so long, so that what was asked for by a reader in

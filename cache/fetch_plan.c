@@ -414,8 +414,10 @@ void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
 	s->used = ++st->reads;
 	if (!s->window)
 		s->window = FETCH_WINDOW_MIN;
-	else if (!was_hit && s->window < FETCH_WINDOW_MAX)
+	else if (!was_hit)
 		s->window *= FETCH_WINDOW_GROWTH;
+	if (s->window > FETCH_WINDOW_MAX)
+		s->window = FETCH_WINDOW_MAX;
 	if (end > s->next)
 		s->next = end;
 	stream_start(f, st, s);

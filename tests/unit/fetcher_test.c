@@ -131,6 +131,34 @@ Test(fetcher, a_sequential_reader_is_served_ahead)
 	cr_assert_lt(atomic_load(&store->gets), 100);
 }
 
+Test(fetcher, a_window_has_an_end_however_much_memory_there_is)
+{
+	struct blob b = blob_of("k", 400 * MIB);
+	struct result *res[8];
+	struct err err = ERR_INIT;
+	uint64_t asked = 0;
+
+	fetcher_free(fetcher);
+	memory_budget_free(budget);
+	cr_assert_eq(memory_budget_new(&budget, 1024 * MIB, 0, &err), 0);
+	fetcher_start();
+	fake_store_hold(store, true);
+	for (size_t i = 0; i < ARRAY_SIZE(res); i++)
+		res[i] = start(&b, i * MIB, MIB);
+	lock_take(&store->lock);
+	for (struct backend_op *op = store->head; op; op = op->next)
+		asked += op->len;
+	lock_drop(&store->lock);
+	/* What was asked for itself, the window, a range more. */
+	cr_expect_geq(asked, 48 * MIB);
+	cr_expect_leq(asked, (8 + 48 + 8) * MIB);
+	fake_store_hold(store, false);
+	for (size_t i = 0; i < ARRAY_SIZE(res); i++) {
+		cr_expect_eq(result_wait(res[i]), 0);
+		result_free(res[i]);
+	}
+}
+
 Test(fetcher, random_reads_fetch_grains_only)
 {
 	struct blob b = blob_of("k", 400 * MIB);

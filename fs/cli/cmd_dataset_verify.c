@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/base/clock.h"
 #include "backends/base/digest.h"
 #include "fs/cli/checksum.h"
 #include "fs/cli/cli.h"
@@ -154,44 +153,23 @@ static int check_manifest(struct job *job, struct err *err)
 
 /* ---- what came of it ---- */
 
-static json_t *count_json(uint64_t files, uint64_t bytes)
-{
-	json_t *o = json_object();
-
-	json_object_set_new(o, "files", json_integer((json_int_t)files));
-	json_object_set_new(o, "bytes", json_integer((json_int_t)bytes));
-	return o;
-}
-
 static void print_json(const struct job *job, const struct download_state *s)
 {
-	const struct resolved *ref = &job->resolved;
-	json_t *doc = json_object();
+	json_t *doc = download_run_json(&job->resolved);
 
-	json_object_set_new(doc, "bucket",
-			    cli_json_text(bucket_name(ref->bucket)));
-	json_object_set_new(doc, "name", cli_json_text(ref->dataset->name));
-	json_object_set_new(doc, "version", json_integer(ref->version->number));
 	json_object_set_new(doc, "checked", json_string("store"));
 	json_object_set_new(doc, "checksum_matches", job->has_checksum ?
 			    json_boolean(job->is_checksum_right) : json_null());
-	json_object_set_new(doc, "wanted", count_json(s->files, s->bytes));
+	json_object_set_new(doc, "wanted", download_run_count(s->files, s->bytes));
 	json_object_set_new(doc, "read",
-			    count_json(s->files_fetched, s->bytes_fetched));
+			    download_run_count(s->files_fetched, s->bytes_fetched));
 	json_object_set_new(doc, "not_read",
-			    count_json(s->files_passed, s->bytes_passed));
+			    download_run_count(s->files_passed, s->bytes_passed));
 	json_object_set_new(doc, "differ",
-			    count_json(s->files_failed, s->bytes_failed));
+			    download_run_count(s->files_failed, s->bytes_failed));
 	json_object_set_new(doc, "unverifiable_files",
 			    json_integer((json_int_t)s->files_unverified));
-	json_object_set_new(doc, "seconds", json_real(
-			    (double)(clock_ms() - job->run.started_ms) / 1000));
-	json_object_set_new(doc, "interrupted",
-			    json_boolean(download_run_is_interrupted()));
-	json_object_set_new(doc, "error", cli_json_text(
-			    s->fatal.class != ERR_NONE ? s->fatal.text : NULL));
-	json_object_set(doc, "failures", job->run.failed);
-	(void)cli_print_json(doc, "dataset-verify");
+	download_run_print_json(&job->run, s, doc, "dataset-verify");
 }
 
 static void print_text(const struct job *job, const struct download_state *s)

@@ -113,3 +113,40 @@ int download_run(struct download_run *run, struct err *err)
 	progress_end(&run->progress);
 	return r;
 }
+
+json_t *download_run_json(const struct resolved *ref)
+{
+	json_t *doc = json_object();
+
+	json_object_set_new(doc, "bucket",
+			    cli_json_text(bucket_name(ref->bucket)));
+	json_object_set_new(doc, "name", cli_json_text(ref->dataset->name));
+	json_object_set_new(doc, "version", json_integer(ref->version->number));
+	return doc;
+}
+
+json_t *download_run_count(uint64_t files, uint64_t bytes)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "files", json_integer((json_int_t)files));
+	json_object_set_new(o, "bytes", json_integer((json_int_t)bytes));
+	return o;
+}
+
+void download_run_print_json(const struct download_run *run,
+			     const struct download_state *state, json_t *doc,
+			     const char *schema)
+{
+	const struct err *fatal = &state->fatal;
+
+	json_object_set_new(doc, "seconds",
+			    json_real((double)(clock_ms() - run->started_ms) /
+				      1000));
+	json_object_set_new(doc, "interrupted",
+			    json_boolean(download_run_is_interrupted()));
+	json_object_set_new(doc, "error", cli_json_text(
+			    fatal->class != ERR_NONE ? fatal->text : NULL));
+	json_object_set(doc, "failures", run->failed);
+	(void)cli_print_json(doc, schema);
+}

@@ -25,4 +25,12 @@ struct download_run {
 int download_run(struct download_run *run, struct err *err) MUST_CHECK;
 bool download_run_is_interrupted(void);
 
+/* What both commands tell in JSON: begun with the version ... */
+json_t *download_run_json(const struct resolved *ref);
+json_t *download_run_count(uint64_t files, uint64_t bytes);
+/* ... and ended with how the run went; takes doc over. */
+void download_run_print_json(const struct download_run *run,
+			     const struct download_state *state, json_t *doc,
+			     const char *schema);
+
 #endif

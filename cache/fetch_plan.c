@@ -231,6 +231,24 @@ static int await_verdict(struct fetcher *f, struct fetch_waiter *w)
 	return 1;
 }
 
+/* What it is given is of the present generation. */
+static void stream_answered(struct blob_state *st, struct stream *s)
+{
+	if (!s->is_answered)
+		s->generation = st->generation;
+	s->is_answered = true;
+}
+
+static void waiter_answered(struct fetch_waiter *w)
+{
+	struct blob_state *st = w->state;
+
+	st->was_served = true;
+	for (size_t i = 0; i < FETCH_STREAMS && w->stream; i++)
+		if (st->streams[i].born == w->stream)
+			stream_answered(st, &st->streams[i]);
+}
+
 int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 {
 	struct blob_state *st = w->state;
@@ -247,7 +265,7 @@ int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 			cache_unpin(f->cache, pins, n);
 			return r < 0 ? r : 0;
 		}
-		st->was_served = true;
+		waiter_answered(w);
 		return n;
 	}
 	if (st->bad_until_ms && clock_ms() < st->bad_until_ms)
@@ -268,6 +286,12 @@ int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 
 /* ---- ahead of sequential readers ---- */
 
+/* Its reader was given bytes that are not the object's any more. */
+static bool is_stale(const struct blob_state *st, const struct stream *s)
+{
+	return s->is_answered && s->generation < st->valid_from;
+}
+
 static bool continues(const struct stream *s, uint64_t offset)
 {
 	uint64_t slack = s->window ? FETCH_STREAM_SLACK : FETCHER_GRAIN;
@@ -281,7 +305,21 @@ static uint64_t distance(const struct stream *s, uint64_t offset)
 	return offset > s->next ? offset - s->next : s->next - offset;
 }
 
-/* The stream that a read continues, the nearest and latest one, or NULL. */
+/*
+ * Is a rather than b what a read at offset continues?  A stale one last: its
+ * reader may be gone, and others pass where it was.
+ */
+static bool is_better(const struct blob_state *st, const struct stream *a,
+		      const struct stream *b, uint64_t offset)
+{
+	if (is_stale(st, a) != is_stale(st, b))
+		return is_stale(st, b);
+	if (distance(a, offset) != distance(b, offset))
+		return distance(a, offset) < distance(b, offset);
+	return a->used > b->used;
+}
+
+/* The stream that a read continues, or NULL. */
 static struct stream *stream_find(struct blob_state *st, uint64_t offset)
 {
 	struct stream *best = NULL;
@@ -289,21 +327,18 @@ static struct stream *stream_find(struct blob_state *st, uint64_t offset)
 	for (size_t i = 0; i < FETCH_STREAMS; i++) {
 		struct stream *s = &st->streams[i];
 
-		if (!continues(s, offset))
-			continue;
-		if (!best || distance(s, offset) < distance(best, offset) ||
-		    (distance(s, offset) == distance(best, offset) &&
-		     s->used > best->used))
+		if (continues(s, offset) &&
+		    (!best || is_better(st, s, best, offset)))
 			best = s;
 	}
 	return best;
 }
 
-/* Of what the object was: whoever begins anew must not meet them. */
+/* Whoever begins anew must not meet them. */
 static void drop_stale_streams(struct blob_state *st)
 {
 	for (size_t i = 0; i < FETCH_STREAMS; i++)
-		if (st->streams[i].generation < st->valid_from)
+		if (is_stale(st, &st->streams[i]))
 			st->streams[i] = (struct stream){ 0 };
 }
 
@@ -387,7 +422,7 @@ int fetch_join_stream(struct fetcher *f, struct fetch_waiter *w)
 	(void)f;
 	if (!s || !s->window)
 		return 0;
-	if (s->generation < st->valid_from) {
+	if (is_stale(st, s)) {
 		*s = (struct stream){ 0 };
 		return -ESTALE;
 	}
@@ -395,23 +430,32 @@ int fetch_join_stream(struct fetcher *f, struct fetch_waiter *w)
 	return 0;
 }
 
-void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
-		size_t len, bool was_hit)
+/* The stream of a read that continues none; false: nothing is ahead of it yet. */
+static bool stream_begin(struct blob_state *st, const struct fetch_waiter *w,
+			 struct stream **out)
 {
-	struct stream *s = stream_find(st, offset);
-	uint64_t end = offset + len;
+	if (w->offset == 0)
+		drop_stale_streams(st);
+	*out = stream_oldest(st);
+	**out = (struct stream){ .next = w->offset + w->len,
+				 .born = st->reads + 1,
+				 .is_from_start = w->offset == 0 };
+	return w->offset == 0 && w->len >= FETCH_EAGER_MIN;
+}
 
-	if (!s) {
-		if (offset == 0)
-			drop_stale_streams(st);
-		s = stream_oldest(st);
-		*s = (struct stream){ .next = end, .used = ++st->reads,
-				      .generation = st->generation,
-				      .is_from_start = offset == 0 };
-		if (offset > 0 || len < FETCH_EAGER_MIN)
-			return;
-	}
+void fetch_note(struct fetcher *f, struct fetch_waiter *w, bool was_hit)
+{
+	struct blob_state *st = w->state;
+	struct stream *s = stream_find(st, w->offset);
+	bool is_followed = s || stream_begin(st, w, &s);
+	uint64_t end = w->offset + w->len;
+
 	s->used = ++st->reads;
+	w->stream = s->born;
+	if (was_hit)
+		stream_answered(st, s);
+	if (!is_followed)
+		return;
 	if (!s->window)
 		s->window = FETCH_WINDOW_MIN;
 	else if (!was_hit)

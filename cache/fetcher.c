@@ -197,7 +197,7 @@ static int begin(struct fetcher *f, struct fetch_waiter *w,
 	if (r == 0)
 		r = fetch_try(f, w, pins);
 	if (r >= 0 && is_streamed)
-		fetch_note(f, w->state, w->offset, w->len, r > 0);
+		fetch_note(f, w, r > 0);
 	if (r == 0 && !waiter_add(f, w)) {
 		waiter_leave(f, w);
 		r = -ENOMEM;

@@ -130,7 +130,9 @@ struct stream {
 	uint64_t ahead;		/* up to here fetches were started */
 	uint64_t window;	/* bytes ahead; 0: seen once */
 	uint64_t used;		/* of state->reads: the oldest is replaced */
-	uint64_t generation;	/* of state, when it began */
+	uint64_t born;		/* of state->reads; names it */
+	bool is_answered;
+	uint64_t generation;	/* of state, when it was first answered */
 	bool is_from_start;
 	int64_t second;		/* when it was counted last */
 };
@@ -240,6 +242,7 @@ struct fetch_waiter {
 	size_t heap_at;
 	enum fetch_rank rank;	/* RANK_FILL: it starts and promotes nothing else */
 	unsigned starts;
+	uint64_t stream;	/* that it is a read of; 0: none yet */
 	bool needs_verdict;	/* it ends a reading of the whole blob */
 	uint32_t next_part;	/* before it all parts are hashed, for this */
 	uint64_t generation;	/* of state, when the bytes were pinned */
@@ -365,8 +368,8 @@ int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 int fetch_join_stream(struct fetcher *f, struct fetch_waiter *w)
 	REQUIRES(&f->lock) MUST_CHECK;
 /* Notes a read of a large blob and starts what a stream needs next. */
-void fetch_note(struct fetcher *f, struct blob_state *st, uint64_t offset,
-		size_t len, bool was_hit) REQUIRES(&f->lock);
+void fetch_note(struct fetcher *f, struct fetch_waiter *w, bool was_hit)
+	REQUIRES(&f->lock);
 /* What is not cached of a small blob, for nobody. */
 void fetch_whole_ahead(struct fetcher *f, struct blob_state *st)
 	REQUIRES(&f->lock);

@@ -552,6 +552,24 @@ Test(fetcher, nobody_reads_two_states_of_an_object_as_one)
 	cr_assert_eq(read_on(&b, 0, b.size), 0, "from the start it is one");
 }
 
+Test(fetcher, who_saw_nothing_of_what_an_object_was_reads_what_it_is)
+{
+	struct blob b = osmo_blob("k", 200 * MIB);
+
+	cr_assert_eq(read_on(&b, 0, 4 * MIB), 0);
+	lock_take(&store->lock);
+	strcpy(store->etag, "v2");
+	lock_drop(&store->lock);
+	/* Its own first read is the one that sees the change. */
+	cr_assert_eq(read_on(&b, 100 * MIB, 120 * MIB), 0);
+	lock_take(&store->lock);
+	strcpy(store->etag, "v3");
+	lock_drop(&store->lock);
+	cr_assert_eq(read_on(&b, 160 * MIB, b.size), 0);
+	cr_assert_eq(read_on(&b, 120 * MIB, 150 * MIB), -EIO);
+	cr_assert_eq(read_on(&b, 0, b.size), 0);
+}
+
 Test(fetcher, a_damaged_object_that_was_replaced_is_read_after_a_while)
 {
 	struct blob b = osmo_blob("k", 9 * MIB);

@@ -10,8 +10,9 @@
  * on every further range) until all of them is cached and the etag has been
  * recomputed; a mismatch drops the blob and calls on_bad.  Who reads one from
  * its start to its end in order is given the end only after that verdict, and
- * -EIO where the object changed after it was given any of it; what left the memory before it was
- * hashed is fetched again for it.  Who reads at random may never see a verdict.
+ * -EIO where the object changed after it was given any of it; what left the
+ * memory before it was hashed is asked of the store again for it.  Who reads at
+ * random may never see a verdict.
  *
  * No call here waits for a store or a disk.  Any thread may call.  It must not
  * know files, datasets or FUSE.

@@ -19,7 +19,7 @@ void cred_release(struct cred *cred)
 {
 	cred_wipe_free(cred->access_key_id);
 	cred_wipe_free(cred->secret_key);
-	cred_wipe_free(cred->session_token);
+	cred_wipe_free(cred->token);
 	memset(cred, 0, sizeof(*cred));
 }
 
@@ -41,7 +41,7 @@ int cred_copy(struct cred *out, const struct cred *from, struct err *err)
 	int r;
 
 	*out = (struct cred){
-		.anonymous = from->anonymous,
+		.kind = from->kind,
 		.expires_s = from->expires_s,
 		.generation = from->generation,
 	};
@@ -49,7 +49,7 @@ int cred_copy(struct cred *out, const struct cred *from, struct err *err)
 	if (r == 0)
 		r = dup_string(&out->secret_key, from->secret_key, err);
 	if (r == 0)
-		r = dup_string(&out->session_token, from->session_token, err);
+		r = dup_string(&out->token, from->token, err);
 	if (r < 0)
 		cred_release(out);
 	return r;
@@ -80,6 +80,7 @@ int cred_fill(struct cred *out, const char *where, const char *access_key_id,
 	      struct err *err)
 {
 	struct cred cred = {
+		.kind = CRED_KEYS,
 		.access_key_id = (char *)access_key_id,
 		.secret_key = (char *)secret_key,
 		.expires_s = INT64_MAX,
@@ -87,11 +88,11 @@ int cred_fill(struct cred *out, const char *where, const char *access_key_id,
 	int r;
 
 	if (session_token && *session_token)
-		cred.session_token = (char *)session_token;
+		cred.token = (char *)session_token;
 	r = check_value(where, "access key id", access_key_id, err);
 	if (r == 0)
 		r = check_value(where, "secret key", secret_key, err);
-	if (r == 0 && cred.session_token)
+	if (r == 0 && cred.token)
 		r = check_value(where, "session token", session_token, err);
 	if (r < 0)
 		return r;
@@ -220,7 +221,7 @@ int cred_source_anonymous(struct cred_source **out, struct err *err)
 	if (r < 0)
 		return r;
 	fixed->base.is_anonymous = true;
-	fixed->cred.anonymous = true;
+	fixed->cred.kind = CRED_ANONYMOUS;
 	fixed->cred.expires_s = INT64_MAX;
 	fixed->cred.generation = cred_next_generation();
 	*out = &fixed->base;

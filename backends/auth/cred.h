@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where a credential comes from.  A source answers with a snapshot that is
- * good now; sources that must ask somebody (STS, metadata services) will fit
- * behind the same call.  Reference-counted, any thread may call.
+ * good now, and never waits: one that must ask somebody (STS, a metadata
+ * service) says -EAGAIN until it knows.  Reference-counted, any thread may
+ * call.
  *
  * A credential serves exactly the profile it is configured for: a source is
  * made for one location and never handed to another.
@@ -15,16 +16,28 @@
 
 struct cred_source;
 
+/* What a signer makes of it; members that are not named are NULL. */
+enum cred_kind {
+	CRED_ANONYMOUS,		/* sign nothing */
+	CRED_KEYS,		/* access_key_id, secret_key and, where it has
+				   one, token: SigV4 and Google's HMAC */
+	CRED_BEARER,		/* token: "Authorization: Bearer TOKEN" */
+	CRED_AZURE_KEY,		/* access_key_id is the account, secret_key in
+				   base64 as the portal shows it */
+	CRED_AZURE_SAS,		/* token: a query without "?", never encoded
+				   again */
+};
+
 /*
  * Wiped by cred_release().  generation changes whenever the content does, and
  * no two sources of a process ever give the same one (signing keys are
  * remembered by it); 0 is for a struct that comes from no source.
  */
 struct cred {
-	bool anonymous;		/* sign nothing; the strings are NULL */
+	enum cred_kind kind;
 	char *access_key_id;
 	char *secret_key;
-	char *session_token;	/* NULL where there is none */
+	char *token;
 	int64_t expires_s;	/* wall clock; INT64_MAX: never */
 	uint64_t generation;
 };
@@ -33,7 +46,8 @@ void cred_release(struct cred *cred);
 
 /*
  * The current credential, copied.  -EACCES (ERR_AUTH) where the source has
- * none; the text says where it looked.
+ * none; the text says where it looked.  -EAGAIN (ERR_RETRY) while it is being
+ * asked for: an exchange looks again (exchange.h).
  */
 int cred_source_get(struct cred_source *src, struct cred *out, struct err *err)
 	MUST_CHECK;

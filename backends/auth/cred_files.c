@@ -167,7 +167,7 @@ static bool is_same_cred(const struct cred *a, const struct cred *b)
 {
 	return is_equal(a->access_key_id, b->access_key_id) &&
 	       is_equal(a->secret_key, b->secret_key) &&
-	       is_equal(a->session_token, b->session_token);
+	       is_equal(a->token, b->token);
 }
 
 /*

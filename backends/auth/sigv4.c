@@ -244,11 +244,11 @@ static int headers_of_signer(struct header_list *list, struct buf *wire,
 		buf_printf(wire, "x-amz-content-sha256: %s\n",
 			   rq->payload_sha256);
 	}
-	if (r == 0 && cred->session_token) {
+	if (r == 0 && cred->token) {
 		r = header_add(list, "x-amz-security-token",
-			       cred->session_token, err);
+			       cred->token, err);
 		buf_printf(wire, "x-amz-security-token: %s\n",
-			   cred->session_token);
+			   cred->token);
 	}
 	return r;
 }
@@ -299,8 +299,12 @@ static int check(const struct sigv4_request *rq, const struct cred *cred,
 	if (rq->path[0] != '/')
 		return err_set(err, ERR_USAGE, EINVAL,
 			       "a path that does not begin with a slash");
-	if (cred->anonymous)
+	if (cred->kind == CRED_ANONYMOUS)
 		return 0;
+	if (cred->kind != CRED_KEYS)
+		return err_set(err, ERR_AUTH, EACCES,
+			       "the credential is no pair of keys, which is "
+			       "what this store's requests are signed with");
 	if (!is_scope(rq->region))
 		return err_set(err, ERR_USAGE, EINVAL,
 			       "a region holds letters, digits, '-', '_' and "
@@ -373,8 +377,7 @@ static void authorize(struct sigv4_signed *out, const struct sigv4_request *rq,
 static int reserve(struct sigv4_signed *out, struct header_list *list,
 		   const struct cred *cred, struct err *err)
 {
-	size_t room = 2048 +
-		      (cred->session_token ? strlen(cred->session_token) : 0);
+	size_t room = 2048 + (cred->token ? strlen(cred->token) : 0);
 	int r = buf_reserve(&out->headers, room, err);
 
 	if (r == 0)
@@ -439,7 +442,7 @@ int sigv4_sign(struct sigv4_signed *out, const struct sigv4_request *rq,
 	}
 	if (r == 0 && buf_failed(&out->target))
 		r = err_nomem(err);
-	if (r == 0 && !cred->anonymous)
+	if (r == 0 && cred->kind != CRED_ANONYMOUS)
 		r = sign(out, rq, cred, path_len, err);
 	if (r < 0)
 		sigv4_release(out);

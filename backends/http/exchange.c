@@ -202,6 +202,13 @@ static void on_reply(void *arg, int r, struct http_response *rs,
 		answered(ex, r, rs, &err);
 }
 
+static void await_credential(struct exchange *ex, const struct err *err)
+{
+	ex->out = err_set(&ex->err, ERR_RETRY, ETIMEDOUT, "%s", err->text);
+	tell_once(ex);
+	retry_in(ex, EXCHANGE_CRED_WAIT_MS);
+}
+
 /* Runs on an I/O thread, at first and after each pause. */
 static void attempt(void *arg)
 {
@@ -224,15 +231,18 @@ static void attempt(void *arg)
 		return;
 	}
 	ex->paid = ex->price;
-	if (ex->n_attempts)
-		atomic_fetch_add(&ex->engine->retries, 1);
-	r = ex->ops->prepare(ex->ctx, ex->n_attempts++, &rq, &err);
+	r = ex->ops->prepare(ex->ctx, ex->n_attempts, &rq, &err);
 	if (r < 0) {
 		http_request_release(&rq);
 		give_tokens(ex->engine, ex->paid);
-		finish(ex, r, &err);
+		if (r == -EAGAIN)
+			await_credential(ex, &err);
+		else
+			finish(ex, r, &err);
 		return;
 	}
+	if (ex->n_attempts++)
+		atomic_fetch_add(&ex->engine->retries, 1);
 	if (!rq.deadline_ms || rq.deadline_ms > ex->deadline_ms)
 		rq.deadline_ms = ex->deadline_ms;
 	http_submit(ex->engine, &rq, on_reply, ex);

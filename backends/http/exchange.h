@@ -29,6 +29,7 @@
 #define EXCHANGE_COST_THROTTLE 5
 #define EXCHANGE_REFILL_PER_S 70	/* five transient retries */
 #define EXCHANGE_TOKEN_WAIT_MS 1000	/* at most, between two looks */
+#define EXCHANGE_CRED_WAIT_MS 20	/* between two looks at a credential */
 
 enum exchange_verdict {
 	EXCHANGE_DONE,		/* r of judge is the answer, 0 or -errno */
@@ -42,8 +43,10 @@ enum exchange_verdict {
 
 struct exchange_ops {
 	/*
-	 * Builds and signs one attempt; -errno ends the exchange.  A deadline
-	 * in rq may only be earlier than the exchange's.
+	 * Builds and signs one attempt; -errno ends the exchange, but -EAGAIN
+	 * (a credential is being asked for) repeats the call after
+	 * EXCHANGE_CRED_WAIT_MS: no attempt, and no back-off.  A deadline in
+	 * rq may only be earlier than the exchange's.
 	 */
 	int (*prepare)(void *ctx, unsigned attempt, struct http_request *rq,
 		       struct err *err);

@@ -205,15 +205,19 @@ static bool fix_clock(struct s3_call *call, const struct http_response *rs)
 
 static bool fix_credential(struct s3_call *call)
 {
-	cleanup_cred struct cred cred = { .anonymous = true };
+	cleanup_cred struct cred cred = { .kind = CRED_ANONYMOUS };
 	struct err ignored = ERR_INIT;
+	int r;
 
 	if (call->is_cred_done || !call->sb->creds)
 		return false;
 	call->is_cred_done = true;
 	cred_source_refused(call->sb->creds, call->cred_generation);
-	return cred_source_get(call->sb->creds, &cred, &ignored) == 0 &&
-	       !cred.anonymous && cred.generation != call->cred_generation;
+	r = cred_source_get(call->sb->creds, &cred, &ignored);
+	if (r == -EAGAIN)
+		return true;
+	return r == 0 && cred.kind != CRED_ANONYMOUS &&
+	       cred.generation != call->cred_generation;
 }
 
 /*

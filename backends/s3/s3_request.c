@@ -249,7 +249,8 @@ static int check_namespace(const struct s3_backend *sb, const struct cred *cred,
 	const char *id = cred->access_key_id;
 	const char *colon;
 
-	if (sb->base.location.scheme != URI_SWIFT || cred->anonymous)
+	if (sb->base.location.scheme != URI_SWIFT ||
+	    cred->kind == CRED_ANONYMOUS)
 		return 0;
 	colon = strrchr(id, ':');
 	if (colon)
@@ -272,10 +273,10 @@ static int get_cred(struct s3_call *call, struct cred *cred, struct err *err)
 	if (call->sb->creds && call->stage != S3_STAGE_REGION)
 		r = cred_source_get(call->sb->creds, cred, err);
 	else
-		cred->anonymous = true;
+		cred->kind = CRED_ANONYMOUS;
 	if (r == 0)
 		r = check_namespace(call->sb, cred, err);
-	call->is_signed = r == 0 && !cred->anonymous;
+	call->is_signed = r == 0 && cred->kind != CRED_ANONYMOUS;
 	call->cred_generation = cred->generation;
 	return r;
 }

@@ -164,7 +164,7 @@ static bool is_unsigned(void)
 	cr_assert(cred_source_anonymous(&chain[1], &err) == 0);
 	cr_assert(cred_source_chain(&src, chain, 2, &err) == 0);
 	r = cred_source_get(src, &cred, &err);
-	anonymous = r == 0 && cred.anonymous;
+	anonymous = r == 0 && cred.kind == CRED_ANONYMOUS;
 	cr_assert(r == 0 || (r == -EACCES && err.class == ERR_AUTH &&
 			     err.code == EACCES));
 	if (r < 0)

@@ -43,9 +43,9 @@ Test(cred, a_static_source_answers_with_a_copy)
 	cr_assert(!strcmp(cred_source_name(src), "secret x"));
 	cr_assert(cred_source_get(src, &a, &err) == 0);
 	cr_assert(cred_source_get(src, &b, &err) == 0);
-	cr_assert(!a.anonymous && !strcmp(a.access_key_id, "AKID"));
+	cr_assert(a.kind == CRED_KEYS && !strcmp(a.access_key_id, "AKID"));
 	cr_assert(!strcmp(a.secret_key, "s3cr3t"));
-	cr_assert(!strcmp(a.session_token, "tok"));
+	cr_assert(!strcmp(a.token, "tok"));
 	cr_assert(a.generation && a.generation == b.generation);
 	cr_assert(a.secret_key != b.secret_key);
 	cr_assert(a.expires_s == INT64_MAX);
@@ -141,7 +141,7 @@ Test(cred, the_environment_is_all_or_nothing)
 	cr_assert(cred_source_env(&src, &err) == 0);
 	cr_assert(!strcmp(cred_source_name(src), "environment"));
 	cr_assert(cred_source_get(src, &cred, &err) == 0);
-	cr_assert(!strcmp(cred.access_key_id, "AKID") && !cred.session_token);
+	cr_assert(!strcmp(cred.access_key_id, "AKID") && !cred.token);
 	cred_release(&cred);
 	cred_source_put_ref(src);
 }
@@ -184,7 +184,7 @@ Test(cred, a_chain_goes_on_only_where_there_is_none_at_all)
 	clear_env();
 	chain = chain_of(from_env(), anonymous());
 	cr_assert(cred_source_get(chain, &cred, &err) == 0);
-	cr_assert(cred.anonymous && !cred.secret_key && cred.generation);
+	cr_assert(cred.kind == CRED_ANONYMOUS && !cred.secret_key && cred.generation);
 	cr_assert(!strcmp(cred_source_name(chain), "anonymous"));
 	cred_release(&cred);
 	cred_source_put_ref(chain);
@@ -255,7 +255,7 @@ Test(cred, a_chain_that_signed_once_never_asks_unsigned)
 	struct err err = ERR_INIT;
 	struct cred cred;
 
-	cr_assert(cred_source_get(chain, &cred, &err) == 0 && !cred.anonymous);
+	cr_assert(cred_source_get(chain, &cred, &err) == 0 && cred.kind != CRED_ANONYMOUS);
 	cr_assert(!strcmp(cred_source_name(chain), "moody"));
 	cred_source_refused(chain, cred.generation);
 	cr_assert(moody->n_refused == 1);
@@ -275,11 +275,11 @@ Test(cred, a_chain_that_was_refused_unsigned_looks_again)
 	struct cred cred;
 
 	moody->r = -ENOENT;
-	cr_assert(cred_source_get(chain, &cred, &err) == 0 && cred.anonymous);
+	cr_assert(cred_source_get(chain, &cred, &err) == 0 && cred.kind == CRED_ANONYMOUS);
 	moody->r = 0;
 	cred_source_refused(chain, cred.generation);
 	cred_release(&cred);
-	cr_assert(cred_source_get(chain, &cred, &err) == 0 && !cred.anonymous);
+	cr_assert(cred_source_get(chain, &cred, &err) == 0 && cred.kind != CRED_ANONYMOUS);
 	cred_release(&cred);
 	cred_source_put_ref(chain);
 }

@@ -19,6 +19,7 @@ struct call {
 	enum exchange_verdict bad;	/* what a status that is not 200 is */
 	bool says_nothing;		/* judge leaves *out as it was */
 	int prepare_r;
+	unsigned n_awaited;	/* looks that find no credential yet */
 	unsigned n_prepared;
 	unsigned n_judged;
 	unsigned n_done;
@@ -34,6 +35,10 @@ static int prepare(void *ctx, unsigned attempt, struct http_request *rq,
 	struct call *c = ctx;
 
 	cr_assert(attempt == c->n_prepared);
+	if (c->n_awaited > 0) {
+		c->n_awaited--;
+		return err_set(err, ERR_RETRY, EAGAIN, "asking for a key");
+	}
 	c->n_prepared++;
 	buf_printf(&rq->url, "http://127.0.0.1:%d%s", server.port, c->path);
 	buf_str(&rq->headers, "x-secret: 1\n");
@@ -248,6 +253,33 @@ Test(exchange, what_cannot_be_prepared_is_not_tried_again)
 	run(&c, 10000);
 	cr_assert(c.r == -EACCES && c.err.class == ERR_AUTH);
 	cr_assert(c.n_prepared == 1 && server.requests == 0);
+	stop();
+}
+
+Test(exchange, a_credential_that_is_asked_for_is_awaited_and_costs_no_attempt)
+{
+	struct call c;
+
+	start(serve);
+	call_init(&c, "/0", EXCHANGE_RETRY);
+	c.n_awaited = 3;
+	run(&c, 10000);
+	cr_assert(c.r == 0 && c.n_awaited == 0 && c.n_prepared == 1);
+	cr_assert(server.requests == 1);
+	stop();
+}
+
+Test(exchange, a_credential_that_never_comes_ends_with_the_deadline)
+{
+	struct call c;
+
+	start(serve);
+	call_init(&c, "/0", EXCHANGE_RETRY);
+	c.n_awaited = 1u << 20;
+	run(&c, 200);
+	cr_assert(c.r == -ETIMEDOUT && c.err.class == ERR_RETRY);
+	cr_assert(strstr(c.err.text, "asking for a key"), "%s", c.err.text);
+	cr_assert(c.n_prepared == 0 && server.requests == 0);
 	stop();
 }
 

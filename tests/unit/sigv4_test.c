@@ -196,6 +196,7 @@ static void check_signature(const struct vector *v,
 Test(sigv4, signs_the_examples_of_the_s3_reference)
 {
 	struct cred cred = {
+		.kind = CRED_KEYS,
 		.access_key_id = (char *)"AKIAIOSFODNN7EXAMPLE",
 		.secret_key =
 			(char *)"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -216,10 +217,11 @@ Test(sigv4, signs_the_test_suite_of_aws)
 	for (size_t i = 0; i < ARRAY_SIZE(suite_vectors); i++) {
 		struct sigv4_request rq = request_of(&suite_vectors[i]);
 		struct cred cred = {
+			.kind = CRED_KEYS,
 			.access_key_id = (char *)"AKIDEXAMPLE",
 			.secret_key = (char *)"wJalrXUtnFEMI/K7MDENG+"
 					      "bPxRfiCYEXAMPLEKEY",
-			.session_token = (char *)suite_vectors[i].token,
+			.token = (char *)suite_vectors[i].token,
 		};
 
 		rq.host = "example.amazonaws.com";
@@ -232,6 +234,7 @@ Test(sigv4, signs_the_test_suite_of_aws)
 static struct cred example_cred(uint64_t generation)
 {
 	return (struct cred){
+		.kind = CRED_KEYS,
 		.access_key_id = (char *)"AKID",
 		.secret_key = (char *)"secret",
 		.generation = generation,
@@ -332,7 +335,7 @@ Test(sigv4, an_anonymous_request_carries_no_header)
 {
 	cleanup_sigv4 struct sigv4_signed out = SIGV4_SIGNED_INIT;
 	struct sigv4_request rq = example_request();
-	struct cred cred = { .anonymous = true };
+	struct cred cred = { .kind = CRED_ANONYMOUS };
 	struct err err = ERR_INIT;
 
 	rq.path = "/b/a b";
@@ -378,7 +381,7 @@ Test(sigv4, what_could_inject_a_header_is_refused)
 	cred.access_key_id = (char *)"AK\nID";
 	cr_expect_eq(sign_with(&rq, &cred), -EACCES);
 	cred = example_cred(0);
-	cred.session_token = (char *)"to\rken";
+	cred.token = (char *)"to\rken";
 	cr_expect_eq(sign_with(&rq, &cred), -EINVAL);
 	cred = example_cred(0);
 	cred.secret_key = NULL;

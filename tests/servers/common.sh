@@ -66,11 +66,13 @@ finish() {
 	done
 }
 
-# await_http NAME URL SECONDS: until it answers anything at all.
+# await_http NAME URL SECONDS [CURL-WORD...]: until it answers anything at all.
 await_http() {
-	local tries=$(($3 * 10))
-	while ! curl --silent --output /dev/null --max-time 2 --noproxy '*' "$2"; do
-		[ $((tries -= 1)) -gt 0 ] && is_running "$1" || return 1
+	local name=$1 url=$2 tries=$(($3 * 10))
+	shift 3
+	while ! curl --silent --output /dev/null --max-time 2 --noproxy '*' \
+		"$@" "$url"; do
+		[ $((tries -= 1)) -gt 0 ] && is_running "$name" || return 1
 		sleep 0.1
 	done
 }

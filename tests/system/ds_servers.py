@@ -27,24 +27,24 @@ class NotInstalled(Exception):
     """The server is not on this machine; its text says what to install."""
 
 
-class Radosgw:
-    """A Ceph RADOS gateway whose state is the folder state_dir."""
+class Server:
+    """What a script of tests/servers starts; its state is the folder state_dir."""
 
-    def __init__(self, state_dir, store='memstore', size=None):
+    script = None
+
+    def __init__(self, state_dir, **settings):
         self.state_dir = str(state_dir)
-        self.settings = {'RADOSGW_STORE': store}
-        if size:
-            self.settings['RADOSGW_SIZE'] = str(size)
+        self.settings = settings        # the script's environment
         self.env = {}
 
     def _script(self, verb, *args):
         return subprocess.run(
-            ['bash', os.path.join(SERVERS, 'radosgw.sh'), verb, self.state_dir, *args],
+            ['bash', os.path.join(SERVERS, self.script), verb, self.state_dir, *map(str, args)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=dict(os.environ, **self.settings))
 
-    def start(self):
-        p = self._script('start')
+    def start(self, *args):
+        p = self._script('start', *args)
         if p.returncode == NOT_INSTALLED:
             raise NotInstalled(p.stderr.strip())
         if p.returncode != 0:
@@ -54,6 +54,22 @@ class Radosgw:
 
     def stop(self):
         self._script('stop')
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Radosgw(Server):
+    """A Ceph RADOS gateway."""
+
+    script = 'radosgw.sh'
+
+    def __init__(self, state_dir, store='memstore', size=None):
+        super().__init__(state_dir, RADOSGW_STORE=store,
+                         **({'RADOSGW_SIZE': str(size)} if size else {}))
 
     def admin(self, *args):
         """The output of radosgw-admin."""
@@ -83,36 +99,35 @@ class Radosgw:
         return s3_client.S3(endpoint or self.endpoint, self.access_key,
                             self.secret_key, self.region)
 
-    def __enter__(self):
-        return self.start()
 
-    def __exit__(self, *_):
-        self.stop()
+class Azurite(Server):
+    """Azure's blob service in memory; AZURITE_TLS, AZURITE_LOOSE as its script says."""
+
+    script = 'azurite.sh'
+
+    @property
+    def endpoint(self):
+        return self.env['AZURE_ENDPOINT']
+
+    @property
+    def account(self):
+        return self.env['AZURE_STORAGE_ACCOUNT']
+
+    @property
+    def key(self):
+        return self.env['AZURE_STORAGE_KEY']
 
 
-class Nginx:
-    """A folder over plain HTTP, told apart from a store's quirks and cost."""
+class Nginx(Server):
+    """A folder over plain HTTP, told apart from a store's quirks and cost:
+    start(ROOT)."""
 
+    script = 'nginx.sh'
     region, access_key, secret_key = 'us-east-1', 'unused', 'unused'
 
-    def __init__(self, state_dir):
-        self.state_dir, self.endpoint = str(state_dir), None
-
-    def _script(self, *args):
-        return subprocess.run(['bash', os.path.join(SERVERS, 'nginx.sh'), *args],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def start(self, root):
-        p = self._script('start', self.state_dir, str(root))
-        if p.returncode == NOT_INSTALLED:
-            raise NotInstalled(p.stderr.strip())
-        if p.returncode != 0:
-            raise AssertionError(p.stderr)
-        self.endpoint = p.stdout.strip().split('=', 1)[1]
-        return self
-
-    def stop(self):
-        self._script('stop', self.state_dir)
+    @property
+    def endpoint(self):
+        return self.env.get('HTTP_ENDPOINT')
 
     def client(self, endpoint=None):
         """Only for URLs: it knows no signatures, and ignores those of S3."""

@@ -139,7 +139,7 @@ def dialects(tap, store, top):
     keys = {'AWS_ACCESS_KEY_ID': store.access_key,
             'AWS_SECRET_ACCESS_KEY': store.secret_key}
     url = store.endpoint
-    virtual = 'http://' + store.env['S3_VHOST_SUFFIX']
+    virtual = store.virtual_endpoint
 
     client.make_bucket('conform')
     suite(tap, 's3 path', 's3://conform', url, 'path', env=keys)

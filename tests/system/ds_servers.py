@@ -62,25 +62,17 @@ class Server:
         self.stop()
 
 
-class Radosgw(Server):
-    """A Ceph RADOS gateway."""
-
-    script = 'radosgw.sh'
-
-    def __init__(self, state_dir, store='memstore', size=None):
-        super().__init__(state_dir, RADOSGW_STORE=store,
-                         **({'RADOSGW_SIZE': str(size)} if size else {}))
-
-    def admin(self, *args):
-        """The output of radosgw-admin."""
-        p = self._script('admin', *args)
-        if p.returncode != 0:
-            raise AssertionError(p.stderr)
-        return p.stdout
+class S3Server(Server):
+    """One whose script says where its S3 API is, with which keys."""
 
     @property
     def endpoint(self):
         return self.env['S3_ENDPOINT']
+
+    @property
+    def virtual_endpoint(self):
+        """Whose subdomains are buckets."""
+        return 'http://' + self.env['S3_VHOST_SUFFIX']
 
     @property
     def access_key(self):
@@ -98,6 +90,29 @@ class Radosgw(Server):
         """Requests to it, or to a proxy in front of it."""
         return s3_client.S3(endpoint or self.endpoint, self.access_key,
                             self.secret_key, self.region)
+
+
+class Radosgw(S3Server):
+    """A Ceph RADOS gateway."""
+
+    script = 'radosgw.sh'
+
+    def __init__(self, state_dir, store='memstore', size=None):
+        super().__init__(state_dir, RADOSGW_STORE=store,
+                         **({'RADOSGW_SIZE': str(size)} if size else {}))
+
+    def admin(self, *args):
+        """The output of radosgw-admin."""
+        p = self._script('admin', *args)
+        if p.returncode != 0:
+            raise AssertionError(p.stderr)
+        return p.stdout
+
+
+class Swift(S3Server):
+    """OpenStack Swift: swift://HOST/AUTH_team/CONTAINER, by its S3 API."""
+
+    script = 'swift.sh'
 
 
 class Azurite(Server):

@@ -47,6 +47,8 @@ def check(tap, server, url_of, want):
 def main():
     tap = harness.Tap()
     with harness.scratch() as top:
+        check(tap, ds_servers.Radosgw(top + '/radosgw'), lambda s: s.endpoint + '/none', 404)
+        check(tap, ds_servers.Swift(top + '/swift'), lambda s: s.endpoint + '/healthcheck', 200)
         check(tap, ds_servers.Azurite(top + '/azurite'),
               lambda s: s.endpoint + '/none?restype=container&comp=list', 403)
     return tap.done()

@@ -78,7 +78,7 @@ def secret_dir(top, name, fields):
 def cases(top, store):
     key = {'access_key_id': store.access_key, 'access_key': store.secret_key}
     path = dict(key, override_url=store.endpoint, addressing_style='path')
-    virtual = dict(key, override_url='http://' + store.env['S3_VHOST_SUFFIX'])
+    virtual = dict(key, override_url=store.virtual_endpoint)
     swift = dict(key, access_key_id='user:AUTH_team', access_key='swift-secret',
                  override_url=store.endpoint)
     secret_dir(top, 'bucket-cred', dict(path, endpoint='s3://one'))

@@ -223,10 +223,24 @@ static int headers_collect(struct header_list *list,
 	return r;
 }
 
-/* Only the S3 services want the payload's hash in a header of its own. */
-static bool has_payload_header(const char *service)
+/* Only stores want the payload's hash in a header of its own. */
+static bool has_payload_header(const struct sigv4_request *rq)
 {
-	return !strncmp(service, "s3", 2);
+	return !strncmp(rq->service, rq->scheme->payload_service,
+			strlen(rq->scheme->payload_service));
+}
+
+/* To the list that is signed, and on the wire. */
+static int signer_header(struct header_list *list, struct buf *wire,
+			 const struct sigv4_request *rq, const char *name,
+			 const char *value, struct err *err)
+{
+	char whole[64];
+
+	(void)snprintf(whole, sizeof(whole), "%s%s", rq->scheme->header_prefix,
+		       name);
+	buf_printf(wire, "%s: %s\n", whole, value);
+	return header_add(list, whole, value, err);
 }
 
 /* Adds what the signer puts on the wire itself, to both lists. */
@@ -235,21 +249,14 @@ static int headers_of_signer(struct header_list *list, struct buf *wire,
 			     const struct cred *cred, const char *stamp,
 			     struct err *err)
 {
-	int r = header_add(list, "x-amz-date", stamp, err);
+	int r = signer_header(list, wire, rq, "date", stamp, err);
 
-	buf_printf(wire, "x-amz-date: %s\n", stamp);
-	if (r == 0 && has_payload_header(rq->service)) {
-		r = header_add(list, "x-amz-content-sha256",
-			       rq->payload_sha256, err);
-		buf_printf(wire, "x-amz-content-sha256: %s\n",
-			   rq->payload_sha256);
-	}
-	if (r == 0 && cred->token) {
-		r = header_add(list, "x-amz-security-token",
-			       cred->token, err);
-		buf_printf(wire, "x-amz-security-token: %s\n",
-			   cred->token);
-	}
+	if (r == 0 && has_payload_header(rq))
+		r = signer_header(list, wire, rq, "content-sha256",
+				  rq->payload_sha256, err);
+	if (r == 0 && cred->token)
+		r = signer_header(list, wire, rq, "security-token",
+				  cred->token, err);
 	return r;
 }
 
@@ -293,6 +300,16 @@ static bool is_scope(const char *s)
 			 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == len;
 }
 
+static int check_bearer(const struct cred *cred, struct err *err)
+{
+	const char *token = cred->token;
+
+	if (!token || !*token || has_control(token) || strpbrk(token, " \t"))
+		return err_set(err, ERR_AUTH, EACCES,
+			       "a bearer token that cannot be sent");
+	return 0;
+}
+
 static int check(const struct sigv4_request *rq, const struct cred *cred,
 		 struct err *err)
 {
@@ -301,6 +318,8 @@ static int check(const struct sigv4_request *rq, const struct cred *cred,
 			       "a path that does not begin with a slash");
 	if (cred->kind == CRED_ANONYMOUS)
 		return 0;
+	if (cred->kind == CRED_BEARER && rq->scheme->takes_bearer)
+		return check_bearer(cred, err);
 	if (cred->kind != CRED_KEYS)
 		return err_set(err, ERR_AUTH, EACCES,
 			       "the credential is no pair of keys, which is "
@@ -347,29 +366,30 @@ static void authorize(struct sigv4_signed *out, const struct sigv4_request *rq,
 {
 	char hex[2 * SHA256_SIZE + 1];
 	char date[SIGV4_DATE_SIZE];
+	char scope[SIGV4_DATE_SIZE + 2 * SIGV4_SCOPE_MAX + 32];
 	uint8_t key[SHA256_SIZE];
 	uint8_t signature[SHA256_SIZE];
 
 	memcpy(date, stamp, SIGV4_DATE_SIZE - 1);
 	date[SIGV4_DATE_SIZE - 1] = '\0';
 	hex_sha256(hex, &out->canonical);
-	buf_printf(&out->to_sign,
-		   "AWS4-HMAC-SHA256\n%s\n%s/%s/%s/aws4_request\n%s", stamp,
-		   date, rq->region, rq->service, hex);
+	(void)snprintf(scope, sizeof(scope), "%s/%s/%s/%s", date, rq->region,
+		       rq->service, rq->scheme->scope_end);
+	buf_printf(&out->to_sign, "%s\n%s\n%s\n%s", rq->scheme->algorithm,
+		   stamp, scope, hex);
 	if (buf_failed(&out->to_sign))
 		return;
 
-	sigv4_key_get(key, cred->generation, cred->secret_key, date,
-		      rq->region, rq->service);
+	sigv4_key_get(key, rq->scheme, cred->generation, cred->secret_key,
+		      date, rq->region, rq->service);
 	digest_hmac_sha256(signature, key, sizeof(key), out->to_sign.data,
 			   out->to_sign.len);
 	OPENSSL_cleanse(key, sizeof(key));
 	encode_hex(hex, signature, sizeof(signature));
 	buf_printf(&out->headers,
-		   "authorization: AWS4-HMAC-SHA256 "
-		   "Credential=%s/%s/%s/%s/aws4_request, SignedHeaders=%s, "
+		   "authorization: %s Credential=%s/%s, SignedHeaders=%s, "
 		   "Signature=%s\n",
-		   cred->access_key_id, date, rq->region, rq->service,
+		   rq->scheme->algorithm, cred->access_key_id, scope,
 		   signed_names, hex);
 }
 
@@ -426,12 +446,28 @@ out:
 	return r;
 }
 
-int sigv4_sign(struct sigv4_signed *out, const struct sigv4_request *rq,
+static int bear(struct sigv4_signed *out, const struct cred *cred,
+		struct err *err)
+{
+	static const char name[] = "authorization: Bearer ";
+	/* Room at once: a buf that grows leaves copies of a token behind. */
+	int r = buf_reserve(&out->headers,
+			    sizeof(name) + strlen(cred->token) + 1, err);
+
+	buf_printf(&out->headers, "%s%s\n", name, cred->token);
+	return r;
+}
+
+int sigv4_sign(struct sigv4_signed *out, const struct sigv4_request *asked,
 	       const struct cred *cred, struct err *err)
 {
+	struct sigv4_request request = *asked, *rq = &request;
 	size_t path_len;
-	int r = check(rq, cred, err);
+	int r;
 
+	if (!rq->scheme)
+		rq->scheme = &sigv4_aws;
+	r = check(rq, cred, err);
 	if (r < 0)
 		return r;
 	encode_percent(&out->target, rq->path, strlen(rq->path), "/");
@@ -442,7 +478,9 @@ int sigv4_sign(struct sigv4_signed *out, const struct sigv4_request *rq,
 	}
 	if (r == 0 && buf_failed(&out->target))
 		r = err_nomem(err);
-	if (r == 0 && cred->kind != CRED_ANONYMOUS)
+	if (r == 0 && cred->kind == CRED_BEARER)
+		r = bear(out, cred, err);
+	else if (r == 0 && cred->kind != CRED_ANONYMOUS)
 		r = sign(out, rq, cred, path_len, err);
 	if (r < 0)
 		sigv4_release(out);

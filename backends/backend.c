@@ -37,9 +37,14 @@ int backend_init(struct backend *b, const struct backend_ops *ops,
 	if (!b->name)
 		return err_nomem(err);
 	b->ops = ops;
-	b->read_only = spec->read_only;
+	atomic_init(&b->read_only, spec->read_only);
 	atomic_init(&b->refs, 1);
 	return 0;
+}
+
+void backend_set_read_only(struct backend *b, bool read_only)
+{
+	atomic_store(&b->read_only, read_only);
 }
 
 void backend_release(struct backend *b)

@@ -185,6 +185,9 @@ const char *backend_profile(const struct backend *b);
 void backend_full_key(const struct backend *b, const char *key,
 		      struct buf *out);
 
+/* From now on writes answer -EROFS at once, or do not; see backend_spec. */
+void backend_set_read_only(struct backend *b, bool read_only);
+
 struct backend *backend_get_ref(struct backend *b);
 void backend_put_ref(struct backend *b);
 static inline void backend_cleanup_(struct backend **b)

@@ -89,7 +89,7 @@ struct backend {
 	atomic_uint refs;
 	struct uri location;
 	char *name;
-	bool read_only;
+	atomic_bool read_only;
 	/* Written by backend_probe() before conditional writes, then only
 	 * read. */
 	struct backend_caps caps;

@@ -90,4 +90,14 @@ int cred_source_shared_files(struct cred_source **out, struct err *err)
 int cred_source_chain(struct cred_source **out, struct cred_source **sources,
 		      size_t n, struct err *err) MUST_CHECK;
 
+/*
+ * Stands for another source, at first for the one given (a reference of its
+ * own is taken), until cred_source_switch_to() puts the next one in its place:
+ * so a credential is rotated under a backend that is in use.  name is the
+ * switch's own.
+ */
+int cred_source_switch(struct cred_source **out, const char *name,
+		       struct cred_source *first, struct err *err) MUST_CHECK;
+void cred_source_switch_to(struct cred_source *src, struct cred_source *next);
+
 #endif

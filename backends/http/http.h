@@ -32,6 +32,13 @@ struct http_options {
 #define HTTP_ACTIVE_MAX 128
 #define HTTP_WAITING_MAX 4096
 
+/*
+ * Whether a ca_file can be read and holds certificates in PEM form, all of
+ * them whole.  ERR_CORRUPT -EBADMSG, -EFBIG; ERR_MISSING, ERR_SYSTEM.
+ */
+#define HTTP_CA_BYTES_MAX ((size_t)8 << 20)	/* all of Mozilla's: 230 kB */
+int http_ca_file_check(const char *path, struct err *err) MUST_CHECK;
+
 int http_engine_new(struct http_engine **out, const struct http_options *opt,
 		    struct err *err) MUST_CHECK;
 /*

@@ -51,6 +51,7 @@ void settings_free(struct settings *st)
 	free(st->default_bucket_text);
 	free(st->cache_dir);
 	free(st->secrets_dir);
+	free(st->ca_file);
 	free(st);
 }
 

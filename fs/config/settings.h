@@ -79,6 +79,8 @@ struct settings {
 	unsigned cache_free_percent;	/* ... percent (default 5) */
 	uint64_t memory;		/* bytes; 0: the default */
 	char *secrets_dir;		/* default /etc/osmo/secrets */
+	char *ca_file;			/* certificates, checked; NULL: those
+					   of the environment or the system */
 	struct settings_value *values;	/* in the order of the file */
 	size_t n_values, cap_values;
 };

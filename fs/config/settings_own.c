@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backends/http/http.h"
 #include "fs/config/settings_context.h"
 
 #define SECRETS_DIR_DEFAULT "/etc/osmo/secrets"
@@ -219,6 +220,34 @@ static void read_memory(struct settings_context *context,
 					    "default");
 }
 
+/*
+ * One that cannot be used refuses the file as a whole: without it the
+ * system's authorities would be trusted, which is not what was written.
+ */
+static void read_ca_file(struct settings_context *context,
+			 const struct yaml_node *value)
+{
+	const struct field_path path = { &top, "ca_file" };
+	struct settings *st = context->settings;
+	struct err err = ERR_INIT;
+	const char *text;
+
+	if (yaml_node_is_null(value))
+		return;
+	text = settings_context_text(context, value, &path,
+				     "a file of certificates in PEM form");
+	if (!text || !*text)
+		return;
+	st->ca_file = settings_context_absolute(context, text);
+	if (!st->ca_file)
+		return;
+	settings_context_value(context, &path, st->ca_file, value);
+	if (http_ca_file_check(st->ca_file, &err) < 0)
+		settings_context_problem(context, SETTINGS_FATAL, value->at,
+					 &path, "%s cannot be used: %s",
+					 st->ca_file, err.text);
+}
+
 static int compare_name(const void *name, const void *bucket)
 {
 	return strcmp(name, ((const struct settings_bucket *)bucket)->name);
@@ -289,7 +318,7 @@ void settings_own_read(struct settings_context *context,
 		       const struct yaml_node *node)
 {
 	static const char *const known[] = { "cache", "memory", "secrets_dir",
-					     "buckets" };
+					     "ca_file", "buckets" };
 
 	if (!yaml_node_is_null(node) && node->kind != NODE_MAPPING)
 		settings_context_problem(context, SETTINGS_PROBLEM, node->at,
@@ -300,5 +329,6 @@ void settings_own_read(struct settings_context *context,
 					    ARRAY_SIZE(known));
 	read_cache(context, yaml_node_get(node, "cache"));
 	read_memory(context, yaml_node_get(node, "memory"));
+	read_ca_file(context, yaml_node_get(node, "ca_file"));
 	read_buckets(context, yaml_node_get(node, "buckets"));
 }

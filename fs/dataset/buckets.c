@@ -133,6 +133,7 @@ int buckets_new(struct buckets **out, const struct settings *settings,
 	if (settings_need_http(settings)) {
 		const struct http_options http = {
 			.user_agent = "datasetfs/" PACKAGE_VERSION,
+			.ca_file = settings->ca_file,
 		};
 
 		r = http_engine_new(&bs->engine, &http, err);

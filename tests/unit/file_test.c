@@ -246,6 +246,12 @@ Test(file, a_read_only_backend_writes_nothing)
 	struct err err = ERR_INIT;
 
 	cr_expect_eq(backend_sync_delete(b, "x", NULL, soon(), &err), -EROFS);
+
+	/* The bucket's mode was changed. */
+	backend_set_read_only(b, false);
+	cr_expect_eq(put("x", "x", NULL, false, &info), 0);
+	backend_set_read_only(b, true);
+	cr_expect_eq(put("x", "y", NULL, false, &info), -EROFS);
 }
 
 Test(file, a_missing_directory_is_named)

@@ -55,6 +55,24 @@ Test(settings_own, defaults)
 	cr_assert_str_eq(value_of("datasetfs.memory")->origin, "default");
 }
 
+Test(settings_own, a_ca_file_that_cannot_be_used_refuses_the_whole_file)
+{
+	char want[256];
+
+	load_own("{ca_file: ca/none.pem}");
+	cr_assert_eq(result, -EINVAL);
+	(void)snprintf(want, sizeof(want),
+		       "datasetfs.ca_file: %s/ca/none.pem cannot be used", dir);
+	cr_assert(told(want), "%s", printed.data);
+	put("ca/empty.pem", "no certificate\n");
+	load_own("{ca_file: ca/empty.pem}");
+	cr_assert_eq(result, -EINVAL);
+	cr_assert(told("holds no certificate"), "%s", printed.data);
+	load_own("{ca_file: null}");
+	cr_assert_eq(result, 0);
+	cr_assert_null(st->ca_file);
+}
+
 Test(settings_own, relative_folders_are_beside_the_file)
 {
 	char want[128];

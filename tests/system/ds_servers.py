@@ -10,6 +10,7 @@
 import http.client
 import json
 import os
+import ssl
 import subprocess
 import sys
 import urllib.parse
@@ -147,6 +148,87 @@ class Nginx(Server):
     def client(self, endpoint=None):
         """Only for URLs: it knows no signatures, and ignores those of S3."""
         return s3_client.S3(endpoint or self.endpoint, self.access_key, self.secret_key, self.region)
+
+
+class Scripted:
+    """tests/servers/scripted, a server that does as it is told: its README.md.
+
+    with Scripted() as server:
+        server.settings(lifetime_s=2)
+        server.rules([{'role': 's3', 'method': 'GET', 'times': 2, 'status': 503}])
+        ... server.s3, server.gcs, server.metadata, server.tokens, server.other ...
+    """
+
+    access_key, secret_key, region = 'test-access-key', 'test-secret-key', 'us-east-1'
+
+    def __init__(self, *args):
+        self.args = args            # '--tls', CERT, KEY
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen([sys.executable, os.path.join(SERVERS, 'scripted'), '-d', *self.args],
+                                        stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith('S3='):
+            raise AssertionError(f'the scripted server did not start: {line!r}')
+        for name, url in (word.split('=', 1) for word in line.split()):
+            setattr(self, name.lower(), url)
+        return self
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process.stdout.close()
+            self.process = None
+
+    def ask(self, method, path, body=None):
+        place = urllib.parse.urlsplit(self.s3)
+        if place.scheme == 'https':
+            trust = ssl._create_unverified_context()            # noqa: SLF001 -- it is ours
+            conn = http.client.HTTPSConnection(place.netloc, timeout=30, context=trust)
+        else:
+            conn = http.client.HTTPConnection(place.netloc, timeout=30)
+        conn.request(method, path, body=json.dumps(body) if method == 'POST' else None)
+        answer = conn.getresponse()
+        text = answer.read().decode()
+        conn.close()
+        if answer.status != 200:
+            raise ValueError(f'{path}: {answer.status} {text}')
+        return json.loads(text)
+
+    def settings(self, **changes):
+        self.ask('POST', '/__settings', changes)
+
+    def rules(self, rules):
+        self.ask('POST', '/__rules', rules)
+
+    def hits(self):
+        return [rule['hits'] for rule in self.ask('GET', '/__rules')]
+
+    def revoke(self, which='all'):
+        return self.ask('POST', '/__revoke', which)['revoked']
+
+    def counts(self):
+        return self.ask('GET', '/__counts')
+
+    def log(self, role=None):
+        return [r for r in self.ask('GET', '/__log') if role in (None, r['role'])]
+
+    def forget(self):
+        self.ask('POST', '/__forget')
+
+    def reset(self):
+        self.ask('POST', '/__reset')
+
+    def client(self, endpoint=None):
+        return s3_client.S3(endpoint or self.s3, self.access_key, self.secret_key, self.region)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
 
 
 class FaultProxy:

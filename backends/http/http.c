@@ -178,6 +178,7 @@ int http_engine_new(struct http_engine **out, const struct http_options *opt,
 		return err_nomem(err);
 	lock_init(&engine->tokens_lock);
 	engine->tokens = EXCHANGE_TOKENS;
+	http_proxy_ports(engine->proxy_ports);
 	engine->threads = calloc(n, sizeof(*engine->threads));
 	engine->user_agent = strdup(opt->user_agent ? opt->user_agent :
 						      "datasetfs/" VERSION);

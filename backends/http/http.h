@@ -75,6 +75,11 @@ struct http_request {
 
 	int64_t deadline_ms;	/* clock_ms(): the whole exchange */
 	unsigned stall_ms;	/* no byte for so long: -ETIMEDOUT; 0: never */
+	/*
+	 * To a token or metadata service: without a proxy, on a connection of
+	 * its own, and to a loopback or link-local address whatever the name.
+	 */
+	bool is_metadata;
 };
 /* Wipes the headers, which carry signatures and tokens. */
 void http_request_release(struct http_request *rq);
@@ -95,8 +100,8 @@ bool http_response_header(const struct http_response *rs, const char *name,
  * r: 0 when a whole response arrived (whatever its status), else -errno:
  * -ETIMEDOUT, -ECONNRESET (also no such host, a body that was cut, and one
  * with both a length and chunks; all these ERR_RETRY), -EBADMSG (ERR_CORRUPT: body too long, bad framing),
- * -EACCES (ERR_AUTH: TLS refused, or a name that leads to a link-local
- * address), -EAGAIN (ERR_RETRY: HTTP_WAITING_MAX wait already), -EINVAL
+ * -EACCES (ERR_AUTH: TLS refused, or a name that leads to a link-local or
+ * loopback address: localhost may, and a proxy), -EAGAIN (ERR_RETRY: HTTP_WAITING_MAX wait already), -EINVAL
  * (ERR_USAGE: a request that cannot be sent as it is), -ENOMEM, -ECANCELED;
  * err says which host and why.  Runs on an I/O thread and must not block.
  * rq and rs are the engine's until it returns.

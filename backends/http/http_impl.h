@@ -4,8 +4,8 @@
  * messages in its inbox; everything else of a thread is touched by itself
  * alone.  Private to http/: http.c (the engine, any thread), http_thread.c
  * (the loop of one thread), http_timer.c, http_watch.c (sockets and epoll),
- * http_transfer.c (one request on a curl handle), http_reply.c (what the
- * server sends), exchange.c (only the counters).
+ * http_transfer.c (one request on a curl handle), http_address.c (where it may
+ * go), http_reply.c (what the server sends), exchange.c (only the counters).
  */
 #ifndef DATASETFS_HTTP_HTTP_IMPL_H
 #define DATASETFS_HTTP_HTTP_IMPL_H
@@ -23,6 +23,8 @@
 #define HTTP_SPARE_MAX 32
 #define HTTP_BUFFER_BYTES (128 << 10)
 #define HTTP_ERROR_TEXT_MAX 256
+#define HTTP_HOST_SIZE 256	/* of host:port, with NUL */
+#define HTTP_PROXIES_MAX 5	/* variables that name one */
 
 enum http_message_kind {
 	HTTP_MESSAGE_REQUEST,
@@ -54,6 +56,13 @@ enum http_cut {
 	HTTP_CUT_ADDRESS,
 };
 
+/* How near an address is; a request may go so near and no nearer. */
+enum http_reach {
+	HTTP_REACH_ANY,
+	HTTP_REACH_MACHINE,	/* loopback */
+	HTTP_REACH_LINK,	/* link-local: the metadata services */
+};
+
 /* One request; in the inbox, then waiting, then active. */
 struct http_transfer {
 	struct http_message message;
@@ -74,9 +83,9 @@ struct http_transfer {
 	bool is_head_done;	/* the final status and its headers are in */
 	bool is_chunked, has_length;
 	int n_sockets;		/* that libcurl has us watch for it */
-	bool is_literal_host;	/* an address, not a name */
+	enum http_reach reach;
 	enum http_cut cut;
-	char host[256];		/* for messages */
+	char host[HTTP_HOST_SIZE];	/* host:port, for messages */
 	char curl_text[CURL_ERROR_SIZE];
 };
 
@@ -118,6 +127,7 @@ struct http_engine {
 	unsigned n_threads;
 	char *ca_file;		/* NULL: curl's own */
 	char *user_agent;
+	unsigned proxy_ports[HTTP_PROXIES_MAX];	/* of those on loopback, or 0 */
 	atomic_bool is_stopping;	/* all that is asked is canceled */
 	atomic_bool is_ending;	/* threads end when nothing is pending */
 	atomic_uint pending;	/* requests and timers, all threads */
@@ -161,7 +171,17 @@ int http_transfer_result(struct http_transfer *t, CURLcode code,
 void http_transfer_free(struct http_transfer *t);
 
 struct sockaddr;
-bool http_address_is_link_local(const struct sockaddr *sa);
+enum http_reach http_address_reach(const struct sockaddr *sa);
+/*
+ * How near a data request to that host may go: an address was written by
+ * whoever configured it, and localhost means what it says.
+ */
+enum http_reach http_host_reach(const char *authority);
+/* The ports of the environment's proxies on this machine: these are allowed. */
+void http_proxy_ports(unsigned ports[HTTP_PROXIES_MAX]);
+/* Asked of each address that is really connected to. */
+bool http_address_is_allowed(const struct http_transfer *t,
+			     const struct sockaddr *sa);
 
 size_t http_reply_header(char *data, size_t size, size_t n, void *arg);
 size_t http_reply_body(char *data, size_t size, size_t n, void *arg);

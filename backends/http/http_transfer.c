@@ -2,10 +2,8 @@
 #include <config.h>
 #include "backends/http/http_impl.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "backends/base/clock.h"
@@ -18,24 +16,6 @@ static int refuse(struct http_transfer *t, struct err *err, const char *why)
 {
 	return err_set(err, ERR_USAGE, EINVAL, "%s %s: %s",
 		       http_method_name(t->rq.method), t->host, why);
-}
-
-/* Host and port as they stand in the URL, without the brackets of IPv6. */
-static bool is_literal(const char *host)
-{
-	struct in6_addr address;
-	char name[sizeof(((struct http_transfer *)NULL)->host)];
-	size_t len = strcspn(host, ":");
-
-	if (*host == '[') {
-		len = strcspn(++host, "]");
-		memcpy(name, host, len);
-		name[len] = '\0';
-		return inet_pton(AF_INET6, name, &address) == 1;
-	}
-	memcpy(name, host, len);
-	name[len] = '\0';
-	return inet_pton(AF_INET, name, &address) == 1;
 }
 
 /* t->host, the origin for curl, and where the target begins. */
@@ -58,7 +38,8 @@ static int split_url(struct http_transfer *t, struct buf *origin,
 			return refuse(t, err, "odd bytes in the host");
 	memcpy(t->host, host, len);
 	t->host[len] = '\0';
-	t->is_literal_host = is_literal(t->host);
+	t->reach = t->rq.is_metadata ? HTTP_REACH_LINK :
+				       http_host_reach(t->host);
 	*target = host + len;
 	for (const char *p = *target; *p; p++)
 		if ((unsigned char)*p <= ' ' || *p == 0x7f)
@@ -161,38 +142,14 @@ static int convert_headers(struct http_transfer *t, struct err *err)
 	return r;
 }
 
-bool http_address_is_link_local(const struct sockaddr *sa)
-{
-	/* AWS's metadata service over IPv6: fd00:ec2::/32 */
-	static const uint8_t ec2[] = { 0xfd, 0x00, 0x0e, 0xc2 };
-	const struct sockaddr_in *v4 = (const void *)sa;
-	const struct sockaddr_in6 *v6 = (const void *)sa;
-	const uint8_t *b;
-
-	if (sa->sa_family == AF_INET)
-		return ntohl(v4->sin_addr.s_addr) >> 16 == 0xa9fe;
-	if (sa->sa_family != AF_INET6)
-		return false;
-	b = v6->sin6_addr.s6_addr;
-	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-		return b[12] == 169 && b[13] == 254;
-	return IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr) ||
-	       !memcmp(b, ec2, sizeof(ec2));
-}
-
-/*
- * A store's name must not lead to the machine's metadata service, whoever
- * controls that name; checked on the address that is really connected to.
- */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose,
 				 struct curl_sockaddr *address)
 {
 	struct http_transfer *t = arg;
-
 	int fd;
 
 	(void)purpose;
-	if (!t->is_literal_host && http_address_is_link_local(&address->addr)) {
+	if (!http_address_is_allowed(t, &address->addr)) {
 		t->cut = HTTP_CUT_ADDRESS;
 		return CURL_SOCKET_BAD;
 	}
@@ -241,6 +198,17 @@ static void set_policy(struct setup *s, const struct http_engine *engine)
 	SET(s, CURLOPT_QUICK_EXIT, 1L);
 }
 
+/*
+ * A metadata service is this machine's or this pod's own: never by a proxy.
+ * Its connections are not kept, so that no data request ever finds one.
+ */
+static void set_metadata(struct setup *s)
+{
+	SET(s, CURLOPT_PROXY, "");
+	SET(s, CURLOPT_FRESH_CONNECT, 1L);
+	SET(s, CURLOPT_FORBID_REUSE, 1L);
+}
+
 static void set_method(struct setup *s, struct http_transfer *t)
 {
 	bool has_body = t->rq.body_len || t->rq.method == HTTP_PUT ||
@@ -279,6 +247,8 @@ int http_transfer_init(struct http_transfer *t, CURL *easy, struct err *err)
 		return refuse(t, err, "HEAD with a body");
 
 	set_policy(&s, t->thread->engine);
+	if (t->rq.is_metadata)
+		set_metadata(&s);
 	SET(&s, CURLOPT_SHARE, t->thread->share);
 	SET(&s, CURLOPT_PRIVATE, t);
 	SET(&s, CURLOPT_URL, origin.data);
@@ -329,7 +299,9 @@ static int cut_result(struct http_transfer *t, struct err *err)
 			    "both Content-Length and Transfer-Encoding");
 	case HTTP_CUT_ADDRESS:
 		return fail(t, err, ERR_AUTH, EACCES,
-			    "the name leads to a link-local address");
+			    "the name leads to an address of this machine or "
+			    "its metadata service, which only an address "
+			    "written as override_url may");
 	case HTTP_CUT_MEMORY:
 		break;
 	}

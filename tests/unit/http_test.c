@@ -120,7 +120,7 @@ static void start_engine(unsigned threads)
 	cr_assert(http_engine_new(&engine, &opt, &err) == 0, "%s", err.text);
 }
 
-/* Names of our own, for libcurl too: "a,b.test" has the addresses a and b. */
+/* Names of our own, for libcurl too. */
 int getaddrinfo(const char *name, const char *service,
 		const struct addrinfo *hints, struct addrinfo **out)
 {
@@ -128,9 +128,10 @@ int getaddrinfo(const char *name, const char *service,
 		const char *name;
 		const char *addresses[5];
 	} known[] = {
-		{ "many.test",
+		{ "many.localhost",
 		  { "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1" } },
 		{ "metadata.test", { "169.254.169.254" } },
+		{ "inside.test", { "127.0.0.1" } },
 		{ "localhost", { "127.0.0.1" } },
 	};
 	struct addrinfo **tail = out;
@@ -1031,51 +1032,123 @@ Test(http, nobody_there_is_an_error_that_may_pass)
 	stop();
 }
 
-Test(http, a_name_may_not_lead_to_the_metadata_service)
+Test(http, addresses_are_told_by_how_near_they_are)
 {
 	static const struct {
 		const char *address;
-		bool is_local;
+		enum http_reach reach;
 	} cases[] = {
-		{ "169.254.169.254", true }, { "169.254.0.1", true },
-		{ "169.253.1.1", false },    { "127.0.0.1", false },
-		{ "10.0.0.1", false },
+		{ "169.254.169.254", HTTP_REACH_LINK },
+		{ "169.254.0.1", HTTP_REACH_LINK },
+		{ "169.253.1.1", HTTP_REACH_ANY },
+		{ "127.0.0.1", HTTP_REACH_MACHINE },
+		{ "127.255.0.9", HTTP_REACH_MACHINE },
+		{ "0.0.0.0", HTTP_REACH_MACHINE },
+		{ "128.0.0.1", HTTP_REACH_ANY },
+		{ "10.0.0.1", HTTP_REACH_ANY },
 	};
 	static const struct {
 		const char *address;
-		bool is_local;
+		enum http_reach reach;
 	} cases6[] = {
-		{ "fe80::1", true },	      { "febf::1", true },
-		{ "fd00:ec2::254", true },    { "::ffff:169.254.169.254", true },
-		{ "::ffff:10.0.0.1", false }, { "::1", false },
-		{ "2001:db8::1", false },
+		{ "fe80::1", HTTP_REACH_LINK },
+		{ "febf::1", HTTP_REACH_LINK },
+		{ "fd00:ec2::254", HTTP_REACH_LINK },
+		{ "::ffff:169.254.169.254", HTTP_REACH_LINK },
+		{ "::ffff:127.0.0.1", HTTP_REACH_MACHINE },
+		{ "::ffff:10.0.0.1", HTTP_REACH_ANY },
+		{ "::1", HTTP_REACH_MACHINE },
+		{ "::", HTTP_REACH_MACHINE },
+		{ "2001:db8::1", HTTP_REACH_ANY },
 	};
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 	struct sockaddr_in v4 = { .sin_family = AF_INET };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		inet_pton(AF_INET, cases[i].address, &v4.sin_addr);
-		cr_assert(http_address_is_link_local((void *)&v4) ==
-				  cases[i].is_local,
+		cr_assert(http_address_reach((void *)&v4) == cases[i].reach,
 			  "%s", cases[i].address);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(cases6); i++) {
 		inet_pton(AF_INET6, cases6[i].address, &v6.sin6_addr);
-		cr_assert(http_address_is_link_local((void *)&v6) ==
-				  cases6[i].is_local,
+		cr_assert(http_address_reach((void *)&v6) == cases6[i].reach,
 			  "%s", cases6[i].address);
 	}
 }
 
-Test(http, a_name_that_leads_to_the_metadata_service_is_not_connected)
+Test(http, a_host_may_lead_as_near_as_it_says_itself)
+{
+	static const struct {
+		const char *authority;
+		enum http_reach reach;
+	} cases[] = {
+		{ "127.0.0.1", HTTP_REACH_LINK },
+		{ "10.1.2.3:9000", HTTP_REACH_LINK },
+		{ "[::1]:80", HTTP_REACH_LINK },
+		{ "[fe80::1]", HTTP_REACH_LINK },
+		{ "localhost", HTTP_REACH_MACHINE },
+		{ "bucket.LocalHost:9000", HTTP_REACH_MACHINE },
+		{ "notlocalhost", HTTP_REACH_ANY },
+		{ "localhost.example.com", HTTP_REACH_ANY },
+		{ "127.0.0.1.example.com", HTTP_REACH_ANY },
+		{ "s3.example.com:443", HTTP_REACH_ANY },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		cr_assert(http_host_reach(cases[i].authority) ==
+				  cases[i].reach,
+			  "%s", cases[i].authority);
+}
+
+Test(http, a_name_that_leads_to_this_machine_is_not_connected)
+{
+	static const char *const names[] = { "metadata.test", "inside.test" };
+	struct call c;
+
+	start(serve_ok);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		get_from(&c, names[i], server.port);
+		cr_assert(c.r == -EACCES && c.err.class == ERR_AUTH, "%d %s",
+			  c.r, c.err.text);
+		cr_assert(strstr(c.err.text, names[i]), "%s", c.err.text);
+		cr_assert(strstr(c.err.text, "override_url"), "%s",
+			  c.err.text);
+		call_release(&c);
+	}
+	cr_assert(server.connections == 0);
+	get_from(&c, "localhost", server.port);
+	cr_assert(c.r == 0 && c.status == 200, "%s", c.err.text);
+	call_release(&c);
+	stop();
+}
+
+static void get_metadata(struct call *c, const char *host)
+{
+	struct http_request rq;
+
+	call_init(c);
+	rq = request(c, "/");
+	buf_clear(&rq.url);
+	buf_printf(&rq.url, "http://%s:%d/", host, server.port);
+	rq.is_metadata = true;
+	run(c, &rq);
+}
+
+Test(http, a_metadata_request_may_lead_there_and_its_connection_is_its_own)
 {
 	struct call c;
 
 	start(serve_ok);
-	get_from(&c, "metadata.test", 80);
-	cr_assert(c.r == -EACCES && c.err.class == ERR_AUTH, "%d %s", c.r,
-		  c.err.text);
-	cr_assert(strstr(c.err.text, "link-local"), "%s", c.err.text);
+	for (unsigned i = 1; i <= 2; i++) {
+		get_metadata(&c, "inside.test");
+		cr_assert(c.r == 0 && c.status == 200, "%s", c.err.text);
+		cr_assert(server.connections == i);
+		call_release(&c);
+	}
+	/* Data finds no connection that is open already. */
+	get_from(&c, "inside.test", server.port);
+	cr_assert(c.r == -EACCES, "%d %s", c.r, c.err.text);
+	cr_assert(server.connections == 2);
 	call_release(&c);
 	stop();
 }
@@ -1089,7 +1162,7 @@ Test(http, addresses_that_refuse_give_way_to_the_next)
 		struct call c;
 
 		start_ms = clock_ms();
-		get_from(&c, "many.test", server.port);
+		get_from(&c, "many.localhost", server.port);
 		cr_assert(c.r == 0 && c.status == 200, "%s", c.err.text);
 		/* 200 ms are libcurl's own, before the second. */
 		cr_assert(clock_ms() - start_ms < 1500, "%d ms",
@@ -1231,17 +1304,29 @@ static int serve_tunnel(struct loopback *lb, struct loopback_call *call)
 	return LOOPBACK_CLOSE;
 }
 
-Test(http, a_proxy_is_a_tunnel_and_its_headers_are_not_the_stores)
+static struct loopback proxy = { .fd = -1 };
+
+/* The environment names a proxy of ours, for what no_proxy does not name. */
+static void start_proxy(const char *no_proxy)
 {
-	struct loopback proxy = { .fd = -1 };
-	struct call c;
 	char url[64];
 
 	loopback_start(&proxy, serve_tunnel);
-	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%d", proxy.port);
+	(void)snprintf(url, sizeof(url), "http://localhost:%d", proxy.port);
 	setenv("http_proxy", url, 1);
-	unsetenv("no_proxy");
+	setenv("https_proxy", url, 1);
 	unsetenv("NO_PROXY");
+	if (no_proxy)
+		setenv("no_proxy", no_proxy, 1);
+	else
+		unsetenv("no_proxy");
+}
+
+Test(http, a_proxy_is_a_tunnel_and_its_headers_are_not_the_stores)
+{
+	struct call c;
+
+	start_proxy(NULL);
 	start(serve_echo);
 	get(&c, "/a/../b?x=%2F");
 	cr_assert(c.r == 0 && c.status == 200, "%s", c.err.text);
@@ -1249,6 +1334,62 @@ Test(http, a_proxy_is_a_tunnel_and_its_headers_are_not_the_stores)
 	cr_assert(!strstr(c.headers, "tunnel"), "%s", c.headers);
 	cr_assert(strstr(c.headers, "content-length"), "%s", c.headers);
 	cr_assert(proxy.requests == 1);
+	call_release(&c);
+	stop();
+	loopback_stop(&proxy);
+}
+
+Test(http, a_proxy_on_this_machine_carries_names_from_elsewhere)
+{
+	struct http_request rq;
+	struct call c;
+
+	start_proxy(NULL);
+	start(serve_ok);
+	get_from(&c, "s3.example.com", 80);
+	/* It was asked, and knows no such host. */
+	cr_assert(proxy.requests == 1 && c.r < 0 && c.r != -EACCES, "%d %s",
+		  c.r, c.err.text);
+	call_release(&c);
+
+	call_init(&c);
+	rq = request(&c, "/");
+	buf_clear(&rq.url);
+	buf_str(&rq.url, "https://s3.example.com/");
+	run(&c, &rq);
+	cr_assert(proxy.requests == 2 && c.r < 0 && c.r != -EACCES, "%d %s",
+		  c.r, c.err.text);
+	call_release(&c);
+	stop();
+	loopback_stop(&proxy);
+}
+
+Test(http, no_proxy_is_for_whom_it_names_and_opens_no_way_inside)
+{
+	struct call c;
+
+	start_proxy("127.0.0.1,.test");
+	start(serve_ok);
+	get(&c, "/");
+	cr_assert(c.r == 0 && c.status == 200, "%s", c.err.text);
+	call_release(&c);
+	get_from(&c, "inside.test", server.port);
+	cr_assert(c.r == -EACCES, "%d %s", c.r, c.err.text);
+	call_release(&c);
+	cr_assert(proxy.requests == 0);
+	stop();
+	loopback_stop(&proxy);
+}
+
+Test(http, a_metadata_request_passes_no_proxy)
+{
+	struct call c;
+
+	start_proxy(NULL);
+	start(serve_ok);
+	get_metadata(&c, "127.0.0.1");
+	cr_assert(c.r == 0 && c.status == 200, "%s", c.err.text);
+	cr_assert(proxy.requests == 0 && server.requests == 1);
 	call_release(&c);
 	stop();
 	loopback_stop(&proxy);

@@ -30,6 +30,7 @@ struct cred_source;
 
 #define BACKEND_GRACE_MS 500
 #define BACKEND_ETAG_MAX 256	/* bytes with NUL; longer ones are refused */
+#define BACKEND_FILE_ETAG_LEN 40 /* digits of file://'s; an MD5 has 32 */
 #define BACKEND_KEY_MAX 1024	/* bytes of a whole key, as S3, GCS, Azure */
 #define BACKEND_SIZE_UNKNOWN UINT64_MAX
 

@@ -41,7 +41,7 @@
 /* Names that begin so are ours: never listed, read or written by key. */
 #define FILE_HIDDEN ".~datasetfs-"
 
-#define FILE_VALIDATOR_BYTES 20
+#define FILE_VALIDATOR_BYTES (BACKEND_FILE_ETAG_LEN / 2)
 
 /* A page when the caller does not say: about 3 MB of entries. */
 #define FILE_LIST_MAX 10000

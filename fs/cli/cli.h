@@ -124,6 +124,7 @@ int cmd_config_get(struct cli *cli, int argc, char **argv);
 int cmd_config_show(struct cli *cli, int argc, char **argv);
 int cmd_dataset_checksum(struct cli *cli, int argc, char **argv);
 int cmd_dataset_download(struct cli *cli, int argc, char **argv);
+int cmd_dataset_import_objects(struct cli *cli, int argc, char **argv);
 int cmd_dataset_import_osmo(struct cli *cli, int argc, char **argv);
 int cmd_dataset_info(struct cli *cli, int argc, char **argv);
 int cmd_dataset_inspect(struct cli *cli, int argc, char **argv);

@@ -34,8 +34,8 @@ static int read_manifest(const struct resolved *ref, struct checksum *sum,
 	const char *key;
 	int r;
 
-	r = bucket_locate(ref->bucket, ref->version->manifest_uri, &backend,
-			  &key, err);
+	r = bucket_locate_manifest(ref->bucket, ref->version->manifest_uri,
+				   &backend, &key, err);
 	if (r < 0)
 		return r;
 	r = manifest_source_entries(backend, key, add_entry, sum, NULL, NULL,

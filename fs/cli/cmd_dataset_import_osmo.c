@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backends/base/io.h"
 #include "fs/cli/cli.h"
+#include "fs/cli/import_catalog.h"
 #include "fs/dataset/import/import.h"
 #include "fs/dataset/import/import_foreign.h"
 #include "fs/dataset/import/import_read.h"
@@ -55,65 +55,6 @@ static int parse_options(struct cli *cli, struct import_words *w, int argc,
 	w->sources = argv + optind + 1;
 	w->n_sources = argc - optind - 1;
 	return 0;
-}
-
-/* A local catalog's directory; a dry run only says that it is missing. */
-static int make_directory(const char *path, bool is_dry_run, struct err *err)
-{
-	int r;
-
-	if (is_dry_run) {
-		if (access(path, F_OK) == 0)
-			return 0;
-		return err_set(err, ERR_MISSING, errno,
-			       "the catalog's directory %s does not exist, and a dry run makes none: mkdir -p %s",
-			       path, path);
-	}
-	r = io_mkdir_p(path, 0755);
-	return r < 0 ? err_errno(err, -r, "make the catalog's directory %s",
-				 path) : 0;
-}
-
-/*
- * --catalog stands for the configured one, for this run.  *is_new: it is not
- * what the configuration says, so a mount would not find it yet.
- */
-static int use_catalog(struct cli *cli, const struct import_words *w,
-		       bool *is_new)
-{
-	struct settings_bucket *sb = NULL;
-	struct uri uri = { .text = NULL };
-	struct err err = ERR_INIT;
-
-	for (size_t i = 0; i < cli->settings->n_buckets; i++)
-		if (strcmp(cli->settings->buckets[i].name, w->bucket) == 0)
-			sb = &cli->settings->buckets[i];
-	if (!sb)
-		return 0;	/* explained when it is looked up */
-	if (!w->catalog) {
-		if (sb->mode != BUCKET_READ_ONLY || sb->has_catalog)
-			return 0;
-		fprintf(stderr, "error: bucket %s is read-only, so its catalog must lie elsewhere\n"
-			"  try: datasetfs dataset import osmo --catalog file:///srv/catalogs/%s %s ...\n",
-			w->bucket, w->bucket, w->bucket);
-		return EXIT_USAGE;
-	}
-	if (uri_parse_location(&uri, w->catalog, &err) < 0)
-		return cli_fail(&err);
-	if (uri.scheme == URI_FILE && make_directory(uri.key, w->dry_run,
-						     &err) < 0) {
-		uri_release(&uri);
-		return cli_fail(&err);
-	}
-	*is_new = !sb->has_catalog ||
-		  strcmp(sb->catalog_location.text, uri.text) != 0;
-	if (sb->has_catalog)
-		uri_release(&sb->catalog_location);
-	free(sb->catalog);
-	sb->catalog = strdup(w->catalog);
-	sb->catalog_location = uri;
-	sb->has_catalog = true;
-	return sb->catalog ? 0 : EXIT_ENVIRONMENT;
 }
 
 static json_t *counts_json(const size_t counts[IMPORT_ACTIONS])
@@ -277,7 +218,8 @@ int cmd_dataset_import_osmo(struct cli *cli, int argc, char **argv)
 	if (code == 0)
 		code = cli_settings(cli);
 	if (code == 0)
-		code = use_catalog(cli, &w, &is_new);
+		code = import_catalog_use(cli, w.bucket, w.catalog,
+					  w.dry_run, &is_new);
 	if (code == 0)
 		code = cli_buckets(cli);
 	if (code)
@@ -297,8 +239,6 @@ int cmd_dataset_import_osmo(struct cli *cli, int argc, char **argv)
 
 	code = apply(cli, &w, b, src);
 	if (code == EXIT_DONE && is_new)
-		fprintf(stderr, "note: tell the mount where the catalog lies, in %s:\n"
-			"  datasetfs:\n    buckets:\n      %s: {catalog: \"%s\"}\n",
-			cli->settings->path, w.bucket, w.catalog);
+		import_catalog_tell(cli, w.bucket, w.catalog);
 	return code;
 }

@@ -84,6 +84,15 @@ const struct command commands[] = {
 	  "  -r, --resume          keep the files that are there and right, fetch\n"
 	  "                        all others\n",
 	  cmd_dataset_download },
+	{ "dataset import objects", "[OPTIONS] REF[:TAG] URI",
+	  "Make a version of objects that are in a store already",
+	  "  -x, --regex REGEX     only paths that match from their start on\n"
+	  "  -n, --dry-run         tell what would be done, change nothing\n"
+	  "  --catalog URI         write the catalog there (read-only buckets)\n"
+	  "\nURI is a prefix, or one object, below the bucket's dataset_path or a\n"
+	  "foreign: prefix of it.  No content is moved; each object is pinned by its\n"
+	  "generation or ETag.\n",
+	  cmd_dataset_import_objects },
 	{ "dataset import osmo", "[OPTIONS] BUCKET SOURCE...",
 	  "Take over the catalog of an OSMO bucket",
 	  "  -n, --dry-run         tell what would be done, change nothing\n"

@@ -128,6 +128,21 @@ int bucket_locate(struct bucket *b, const char *uri, struct backend **backend,
 		  const char **key, struct err *err) MUST_CHECK;
 
 /*
+ * The same for a place that is listed: it may be a dataset_path or a foreign:
+ * prefix itself, *key is "" then.
+ */
+int bucket_locate_prefix(struct bucket *b, const char *uri,
+			 struct backend **backend, const char **key,
+			 struct err *err) MUST_CHECK;
+/* The same for a version's manifest, which may lie beside the catalog. */
+int bucket_locate_manifest(struct bucket *b, const char *uri,
+			   struct backend **backend, const char **key,
+			   struct err *err) MUST_CHECK;
+/* Where the catalog lies, "s3://b/p"; the bucket has no problem. */
+const char *bucket_catalog_uri(const struct bucket *b);
+struct backend *bucket_catalog_backend(struct bucket *b);
+
+/*
  * The blob that holds a file's bytes.  It points into *uri and *etag, which
  * are appended to and are the caller's.  -EACCES (ERR_AUTH) where the bucket
  * may not read it; -EIO for a source that cannot be read (ERR_CORRUPT never:

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/backend.h"
 #include "backends/base/digest.h"
 #include "backends/base/encode.h"
 #include "backends/base/log.h"
@@ -220,8 +221,8 @@ struct given {
  * version's own location always: what OSMO put there it named so.  In another
  * one, of another dataset or of before the bucket was moved, where the etag has
  * the form: one that came from a store's listing would be the validator of that
- * object as well.  In a local directory always: its validators are times and
- * inode numbers, which no manifest knows.
+ * object as well.  In a local directory whatever is not of the form that its
+ * own validators have, which are made of times and inode numbers.
  */
 static bool is_hashed(const struct tree_build *b, const struct given *f,
 		      uint32_t parts)
@@ -234,7 +235,7 @@ static bool is_hashed(const struct tree_build *b, const struct given *f,
 		return false;
 	if (f->source_len > sizeof(local) - 1 &&
 	    memcmp(f->source, local, sizeof(local) - 1) == 0)
-		return true;
+		return f->etag_len != BACKEND_FILE_ETAG_LEN;
 	if (!tree_source_is_etag(f->source, f->source_len, f->etag,
 				 f->etag_len))
 		return false;

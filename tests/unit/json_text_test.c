@@ -139,3 +139,13 @@ Test(json_text, a_string_is_written_so_that_it_reads_back)
 	cr_assert_eq(memcmp(json_string_value(json_array_get(v, 0)), all, n), 0);
 	json_decref(v);
 }
+
+Test(json_text, bytes_that_are_no_utf_8_are_written_as_python_does)
+{
+	cleanup_buf struct buf out = BUF_INIT;
+	static const char name[] = "a\"\n\xc3\xa9\xff\xc3";
+
+	json_text_bytes(&out, name, sizeof(name) - 1);
+	cr_expect_str_eq(out.data, "\"a\\\"\\n\xc3\xa9\\udcff\\udcc3\"",
+			 "%s", out.data);
+}

@@ -111,7 +111,7 @@ static int create(struct catalog_store *store, const char *key,
 
 /* --- format.json ------------------------------------------------------ */
 
-static int new_id(char id[DATASET_ID_MAX], struct err *err)
+int catalog_new_id(char id[DATASET_ID_MAX], struct err *err)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	uint8_t bytes[ID_BYTES];
@@ -146,7 +146,7 @@ int catalog_store_init(struct catalog_store *store, int64_t deadline_ms,
 		return err_wrap(err, CATALOG_FORMAT_KEY);
 	if (r < 0) {
 		err_clear(err);
-		r = new_id(id, err);
+		r = catalog_new_id(id, err);
 		if (r == 0)
 			r = catalog_write_format(&bytes, id, err);
 		if (r == 0)

@@ -52,12 +52,23 @@ struct catalog_live *catalog_head_live(const struct catalog_head *head,
 				       uint32_t number);
 bool catalog_head_is_deleted(const struct catalog_head *head, uint32_t number);
 
+/*
+ * Gives ds the tags that records above tagged asked for, over its own of the
+ * same name; versions are by number, and may be ds's.
+ */
+int catalog_complete_tags(struct dataset *ds, const struct version *versions,
+			  size_t n_versions, uint32_t tagged, struct err *err)
+	MUST_CHECK;
+
 void version_release(struct version *v);
 #define cleanup_version __attribute__((cleanup(version_release)))
 void dataset_release(struct dataset *ds);
 
 /* Characters of a name, at most DATASET_ID_MAX - 1. */
 bool catalog_is_id(const char *s, size_t len);
+
+/* Of 16 random bytes. */
+int catalog_new_id(char id[DATASET_ID_MAX], struct err *err) MUST_CHECK;
 
 /*
  * All parsers: ERR_CORRUPT -EBADMSG for what the format forbids; -ENOTSUP

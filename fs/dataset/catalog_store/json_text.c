@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "backends/base/encode.h"
 #include "fs/dataset/catalog_store/json_text.h"
 
 /* jansson recurses up to 2048 deep; ours is checked before it sees the text. */
@@ -253,16 +254,36 @@ void json_text_compact(struct buf *out, const char *text, size_t len)
 	}
 }
 
+static void put_byte(struct buf *out, char byte)
+{
+	unsigned char c = (unsigned char)byte;
+
+	if (c < 0x80)
+		put_char(out, c);
+	else
+		buf_char(out, byte);
+}
+
 void json_text_string(struct buf *out, const char *s, size_t len)
 {
 	buf_char(out, '"');
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[i];
+	for (size_t i = 0; i < len; i++)
+		put_byte(out, s[i]);
+	buf_char(out, '"');
+}
 
-		if (c < 0x80)
-			put_char(out, c);
-		else
-			buf_char(out, s[i]);
+void json_text_bytes(struct buf *out, const char *s, size_t len)
+{
+	size_t i = 0;
+
+	buf_char(out, '"');
+	while (i < len) {
+		size_t n = encode_utf8_len(s + i, len - i);
+
+		if (n == 0)
+			buf_printf(out, "\\udc%02x", (unsigned char)s[i++]);
+		while (n-- > 0)
+			put_byte(out, s[i++]);
 	}
 	buf_char(out, '"');
 }

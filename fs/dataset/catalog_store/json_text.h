@@ -47,5 +47,10 @@ void json_text_compact(struct buf *out, const char *text, size_t len);
 
 /* Appends s as a JSON string with its quotes; s is valid UTF-8. */
 void json_text_string(struct buf *out, const char *s, size_t len);
+/*
+ * The same of any bytes: one that is no UTF-8 is written as Python's
+ * surrogateescape does (\udc80 to \udcff), which osmo_manifest.h gives back.
+ */
+void json_text_bytes(struct buf *out, const char *s, size_t len);
 
 #endif

@@ -254,8 +254,19 @@ static void uri_place(const char *uri, char *out, size_t size)
 	uri_release(&parsed);
 }
 
-int bucket_locate(struct bucket *b, const char *uri, struct backend **backend,
-		  const char **key, struct err *err)
+/* The rest of uri below a place; "" where a prefix is the place itself. */
+static const char *below_place(const struct uri *place, const char *uri,
+			       bool is_prefix)
+{
+	const char *below = uri_below(place, uri);
+
+	if (below && *below)
+		return below;
+	return is_prefix && strcmp(place->text, uri) == 0 ? "" : NULL;
+}
+
+static int locate(struct bucket *b, const char *uri, bool is_prefix,
+		  struct backend **backend, const char **key, struct err *err)
 {
 	const struct buckets *bs = b->owner;
 	char place[256];
@@ -266,8 +277,8 @@ int bucket_locate(struct bucket *b, const char *uri, struct backend **backend,
 
 		if (!location_admits(loc, b))
 			continue;
-		below = uri_below(loc->uri, uri);
-		if (!below || !*below)
+		below = below_place(loc->uri, uri, is_prefix);
+		if (!below)
 			continue;
 		if (!loc->backend)
 			return err_set(err, ERR_AUTH, EACCES, "%s: %s",
@@ -282,4 +293,17 @@ int bucket_locate(struct bucket *b, const char *uri, struct backend **backend,
 		       "if it should, add to the configuration "
 		       "datasetfs.buckets.%s.foreign: [\"%s/PREFIX\"]",
 		       place, b->settings->name, b->settings->name, place);
+}
+
+int bucket_locate(struct bucket *b, const char *uri, struct backend **backend,
+		  const char **key, struct err *err)
+{
+	return locate(b, uri, false, backend, key, err);
+}
+
+int bucket_locate_prefix(struct bucket *b, const char *uri,
+			 struct backend **backend, const char **key,
+			 struct err *err)
+{
+	return locate(b, uri, true, backend, key, err);
 }

@@ -17,7 +17,7 @@
 #define LOG "tree"
 
 /* Raised whenever the same record must give another tree. */
-#define VERSION_TREE_RULES 4
+#define VERSION_TREE_RULES 5
 #define LEGACY_PAGE_TIMEOUT_MS 60000
 
 void version_tree_identity(const struct bucket *b, const struct dataset *ds,
@@ -59,7 +59,7 @@ static int read_manifest(struct bucket *b, const struct version *v,
 	const char *key;
 	int r;
 
-	r = bucket_locate(b, v->manifest_uri, &backend, &key, err);
+	r = bucket_locate_manifest(b, v->manifest_uri, &backend, &key, err);
 	if (r < 0)
 		return r;
 	return manifest_source_entries(backend, key, add_osmo_entry, queue,

@@ -63,7 +63,7 @@ int disk_seal(struct disk_cache *dc, struct err *err)
 	/* It stays in its slot, and readable, whatever comes of this. */
 	dc->open = NULL;
 	dc->open_slot = DISK_NO_SLOT;
-	return s ? segment_seal(s, err) : 0;
+	return s ? segment_seal(s, dc->dir_fd, err) : 0;
 }
 
 static bool index_entry(struct disk_cache *dc, const struct segment_entry *e)

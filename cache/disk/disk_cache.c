@@ -112,42 +112,74 @@ static int load_entry(void *arg, const struct segment_entry *e)
 
 static int newer_first(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	uint64_t x = ((const struct segment_file *)a)->sequence;
+	uint64_t y = ((const struct segment_file *)b)->sequence;
 
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* The numbers of all segments in the directory, newest first. */
-static int list_segments(struct disk_cache *dc, uint64_t **out, size_t *n,
+static void unlink_file(struct disk_cache *dc, const struct segment_file *file)
+{
+	char name[SEGMENT_NAME];
+
+	segment_file_name(name, file);
+	(void)unlinkat(dc->dir_fd, name, 0);
+}
+
+struct file_list {
+	struct segment_file *files;
+	size_t n, cap;
+};
+
+static int list_add(struct file_list *list, const struct segment_file *file,
+		    struct err *err)
+{
+	if (list->n == list->cap) {
+		size_t cap = list->cap ? 2 * list->cap : 256;
+		struct segment_file *more = reallocarray(list->files, cap,
+							 sizeof(*more));
+
+		if (!more)
+			return err_nomem(err);
+		list->files = more;
+		list->cap = cap;
+	}
+	list->files[list->n++] = *file;
+	return 0;
+}
+
+/*
+ * All sealed segments in the directory, newest first.  What is none goes;
+ * the numbers of all are taken.
+ */
+static int list_segments(struct disk_cache *dc, struct file_list *out,
 			 struct err *err)
 {
-	size_t cap = 0;
+	struct segment_file file;
 	struct dirent *entry;
-	uint64_t sequence;
 	DIR *dir = opendir(dc->dir);
+	int r = 0;
 
-	*out = NULL;
-	*n = 0;
 	if (!dir)
 		return err_errno(err, errno, "open %s", dc->dir);
-	while ((entry = readdir(dir))) {
-		if (!segment_name_parse(entry->d_name, &sequence))
-			continue;
-		if (*n == cap) {
-			uint64_t *more;
+	while (r == 0 && (entry = readdir(dir))) {
+		enum segment_kind kind = segment_file_parse(entry->d_name,
+							    &file);
 
-			cap = cap ? 2 * cap : 256;
-			more = reallocarray(*out, cap, sizeof(**out));
-			if (!more)
-				break;
-			*out = more;
-		}
-		(*out)[(*n)++] = sequence;
+		if (kind == SEGMENT_NONE)
+			continue;
+		if (file.sequence <= SEQUENCE_MAX &&
+		    file.sequence >= dc->next_sequence)
+			dc->next_sequence = file.sequence + 1;
+		if (kind == SEGMENT_SEALED && file.sequence <= SEQUENCE_MAX)
+			r = list_add(out, &file, err);
+		else
+			(void)unlinkat(dc->dir_fd, entry->d_name, 0);
 	}
 	closedir(dir);
-	if (*n)
-		qsort(*out, *n, sizeof(**out), newer_first);
-	return entry ? err_nomem(err) : 0;
+	if (out->n)
+		qsort(out->files, out->n, sizeof(*out->files), newer_first);
+	return r;
 }
 
 /* Of memory or descriptors: the segment is as it should be. */
@@ -161,22 +193,19 @@ static bool is_out_of_room(int r)
  * afterwards, turns round.
  */
 static int load_segment(struct disk_cache *dc, struct disk_index *tombstones,
-			uint64_t sequence)
+			const struct segment_file *file)
 {
 	struct loading loading = { dc, tombstones, dc->n_slots, 0 };
 	struct segment *s = NULL;
 	struct err err = ERR_INIT;
-	int r = -EBADMSG;
+	int r = segment_open(&s, dc->dir_fd, file, load_entry, &loading, &err);
 
-	if (sequence <= SEQUENCE_MAX)
-		r = segment_open(&s, dc->dir_fd, sequence, load_entry,
-				 &loading, &err);
 	/*
 	 * What was told of a part of it points into no slot, or a wrong one.
 	 * What cannot be read would take room for ever, and not be counted.
 	 */
 	if (r < 0 && !is_out_of_room(r))
-		segment_unlink(dc->dir_fd, sequence);
+		unlink_file(dc, file);
 	if (r < 0)
 		return r;
 	lock_take(&dc->lock);
@@ -197,35 +226,43 @@ static void reverse_ages(struct disk_cache *dc)
 	dc->newest = dc->n_slots ? 0 : DISK_NO_SLOT;
 }
 
-static int load_all(struct disk_cache *dc, struct err *err)
+/*
+ * Newest first, until the older ones find no room in the index, or too few
+ * descriptors: those go.
+ */
+static void load_listed(struct disk_cache *dc, struct disk_index *tombstones,
+			const struct file_list *list)
 {
-	cleanup_free uint64_t *sequences = NULL;
-	struct disk_index *tombstones = NULL;
 	bool is_full = false;
 	uint64_t oldest = 0;
-	size_t n;
-	int r;
 
-	r = list_segments(dc, &sequences, &n, err);
-	if (r == 0)
-		r = disk_index_new(&tombstones, dc->budget, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n && !is_full; i++)
+	for (size_t i = 0; i < list->n && !is_full; i++)
 		is_full = is_out_of_room(load_segment(dc, tombstones,
-						      sequences[i])) ||
+						      &list->files[i])) ||
 			  dc->n_segments >= dc->segments_max;
-	disk_index_free(tombstones);
-	/* The older ones find no room in the index, or too few descriptors. */
 	if (is_full && dc->n_slots)
 		oldest = segment_sequence(dc->slots[dc->n_slots - 1].segment);
-	for (size_t i = 0; i < n; i++)
-		if (sequences[i] < oldest)
-			segment_unlink(dc->dir_fd, sequences[i]);
+	for (size_t i = 0; i < list->n; i++)
+		if (list->files[i].sequence < oldest)
+			unlink_file(dc, &list->files[i]);
+}
+
+static int load_all(struct disk_cache *dc, struct err *err)
+{
+	struct file_list list = { .files = NULL };
+	struct disk_index *tombstones = NULL;
+	int r;
+
 	dc->next_sequence = 1;
-	for (size_t i = 0; i < n && dc->next_sequence == 1; i++)
-		if (sequences[i] <= SEQUENCE_MAX)
-			dc->next_sequence = sequences[i] + 1;
+	r = list_segments(dc, &list, err);
+	if (r == 0)
+		r = disk_index_new(&tombstones, dc->budget, err);
+	if (r == 0)
+		load_listed(dc, tombstones, &list);
+	free(list.files);
+	if (r < 0)
+		return r;
+	disk_index_free(tombstones);
 	lock_take(&dc->lock);
 	reverse_ages(dc);
 	lock_drop(&dc->lock);

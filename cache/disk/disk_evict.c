@@ -90,7 +90,7 @@ uint64_t disk_slot_free(struct disk_cache *dc, uint32_t slot)
 	bytes = segment_bytes(s);
 	dc->bytes -= bytes;
 	lock_drop(&dc->lock);
-	segment_unlink(dc->dir_fd, segment_sequence(s));
+	segment_unlink(s, dc->dir_fd);
 	segment_put(s);
 	dc->unchecked_bytes = DISK_ROOM_CHECK_BYTES;
 	return bytes;

@@ -69,10 +69,10 @@ static void hide_all(struct disk_cache *dc)
 	lock_take(&dc->lock);
 	slot = dc->oldest;
 	while (slot != DISK_NO_SLOT) {
-		uint64_t sequence = segment_sequence(dc->slots[slot].segment);
+		struct segment *s = dc->slots[slot].segment;
 
 		lock_drop(&dc->lock);
-		segment_unlink(dc->dir_fd, sequence);
+		segment_unlink(s, dc->dir_fd);
 		lock_take(&dc->lock);
 		/* Only this thread adds and takes. */
 		slot = dc->slots[slot].newer;

@@ -7,17 +7,17 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include "backends/base/digest.h"
 #include "backends/base/io.h"
 
-#define MAGIC_HEADER "dfsseg01"
-#define MAGIC_FOOTER "dfssum01"
+#define MAGIC_HEADER "dfsseg02"
+#define MAGIC_FOOTER "dfssum02"
 #define MAGIC_LEN 8
 
-/* A record takes at least its head: no more fit. */
-#define ENTRIES_MAX (SEGMENT_SIZE_MAX / SEGMENT_ENTRY)
+#define SEQUENCE_DIGITS 16u
+#define PLACE_DIGITS 8u		/* of an offset or a number */
+#define HEX "0123456789abcdef"
 
 #define DIRECT_UNTRIED (-2)
 #define DIRECT_NOT (-1)	/* the file system does not do it */
@@ -26,24 +26,53 @@ struct segment {
 	atomic_uint refs;
 	int fd;
 	atomic_int direct_fd;	/* the same file, past the page cache */
+	char name[SEGMENT_NAME];
 	uint64_t sequence;
-	uint64_t end;		/* of what was appended */
+	uint64_t end;		/* of the records */
+	uint32_t n_entries;
 	struct buf summary;	/* as written when it is sealed; then empty */
 };
 
-void segment_name(char out[SEGMENT_NAME], uint64_t sequence)
+void segment_file_name(char out[SEGMENT_NAME],
+		       const struct segment_file *file)
 {
-	(void)snprintf(out, SEGMENT_NAME, "%016llx",
-		       (unsigned long long)sequence);
+	(void)snprintf(out, SEGMENT_NAME, "%016llx.%08x.%08x",
+		       (unsigned long long)file->sequence, file->end,
+		       file->n_entries);
 }
 
-bool segment_name_parse(const char *name, uint64_t *sequence)
+/* ".", and digits; false: it is something else. */
+static bool parse_place(const char **at, uint32_t *out)
 {
-	if (strlen(name) != SEGMENT_NAME - 1 ||
-	    strspn(name, "0123456789abcdef") != SEGMENT_NAME - 1)
+	if (**at != '.' || strspn(*at + 1, HEX) != PLACE_DIGITS)
 		return false;
-	*sequence = strtoull(name, NULL, 16);
+	*out = (uint32_t)strtoul(*at + 1, NULL, 16);
+	*at += 1 + PLACE_DIGITS;
 	return true;
+}
+
+static uint64_t file_bytes(uint64_t end, uint64_t n_entries)
+{
+	return end + n_entries * SEGMENT_ENTRY + SEGMENT_FOOTER;
+}
+
+enum segment_kind segment_file_parse(const char *name,
+				     struct segment_file *out)
+{
+	const char *at = name + SEQUENCE_DIGITS;
+
+	if (strspn(name, HEX) < SEQUENCE_DIGITS)
+		return SEGMENT_NONE;
+	*out = (struct segment_file){ 0, 0, 0 };
+	for (const char *c = name; c < at; c++)
+		out->sequence = out->sequence << 4 |
+				(uint64_t)(strchr(HEX, *c) - HEX);
+	if (!parse_place(&at, &out->end) ||
+	    !parse_place(&at, &out->n_entries) || *at ||
+	    out->end < SEGMENT_HEADER ||
+	    file_bytes(out->end, out->n_entries) > SEGMENT_SIZE_MAX)
+		return SEGMENT_STALE;
+	return SEGMENT_SEALED;
 }
 
 static void entry_encode(uint8_t out[SEGMENT_ENTRY],
@@ -84,15 +113,14 @@ static void header_encode(uint8_t out[SEGMENT_HEADER], uint64_t sequence)
 	put_le64(out + 16, digest_xxh3(out, 16));
 }
 
-static int segment_new(struct segment **out, int dir_fd, uint64_t sequence,
-		       int flags, struct err *err)
+static int segment_new(struct segment **out, int dir_fd, const char *name,
+		       uint64_t sequence, int flags, struct err *err)
 {
 	struct segment *s = calloc(1, sizeof(*s));
-	char name[SEGMENT_NAME];
 
 	if (!s)
 		return err_nomem(err);
-	segment_name(name, sequence);
+	(void)snprintf(s->name, sizeof(s->name), "%s", name);
 	atomic_init(&s->refs, 1);
 	atomic_init(&s->direct_fd, DIRECT_UNTRIED);
 	s->sequence = sequence;
@@ -108,31 +136,42 @@ static int segment_new(struct segment **out, int dir_fd, uint64_t sequence,
 	return 0;
 }
 
-void segment_unlink(int dir_fd, uint64_t sequence)
+static void sealed_name(const struct segment *s, char out[SEGMENT_NAME])
 {
-	char name[SEGMENT_NAME];
+	const struct segment_file file = { s->sequence, (uint32_t)s->end,
+					   s->n_entries };
 
-	segment_name(name, sequence);
-	(void)unlinkat(dir_fd, name, 0);
+	segment_file_name(out, &file);
+}
+
+void segment_unlink(const struct segment *s, int dir_fd)
+{
+	char sealed[SEGMENT_NAME];
+
+	(void)unlinkat(dir_fd, s->name, 0);
+	/* A renaming that failed may have been done. */
+	sealed_name(s, sealed);
+	if (strcmp(s->name, sealed) != 0)
+		(void)unlinkat(dir_fd, sealed, 0);
 }
 
 int segment_create(struct segment **out, int dir_fd, uint64_t sequence,
 		   struct err *err)
 {
 	uint8_t header[SEGMENT_HEADER];
+	char name[SEQUENCE_DIGITS + 1];
 	struct segment *s;
 	int r;
 
-	r = segment_new(&s, dir_fd, sequence, O_CREAT | O_EXCL, err);
+	(void)snprintf(name, sizeof(name), "%016llx",
+		       (unsigned long long)sequence);
+	r = segment_new(&s, dir_fd, name, sequence, O_CREAT | O_EXCL, err);
 	if (r < 0)
 		return r;
 	header_encode(header, sequence);
 	r = io_pwrite_full(s->fd, header, sizeof(header), 0);
 	if (r < 0) {
-		char name[SEGMENT_NAME];
-
-		segment_name(name, sequence);
-		(void)unlinkat(dir_fd, name, 0);
+		segment_unlink(s, dir_fd);
 		segment_put(s);
 		return err_errno(err, -r, "write segment %s", name);
 	}
@@ -144,56 +183,38 @@ int segment_create(struct segment **out, int dir_fd, uint64_t sequence,
 static int not_whole(const struct segment *s, struct err *err)
 {
 	return err_set(err, ERR_CORRUPT, EBADMSG,
-		       "segment %016llx is not whole",
-		       (unsigned long long)s->sequence);
+		       "segment %s is not whole", s->name);
 }
 
-static int read_exactly(const struct segment *s, void *dst, size_t len,
-			uint64_t offset, struct err *err)
-{
-	ssize_t n = io_pread_full(s->fd, dst, len, offset);
-
-	if (n < 0)
-		return err_errno(err, (int)-n, "read segment %016llx",
-				 (unsigned long long)s->sequence);
-	return (size_t)n == len ? 0 : not_whole(s, err);
-}
-
-/* Reads summary and footer; *n: how many entries; *end: of the records. */
+/*
+ * All behind the records: the file has to end there, and to say the same.  In
+ * one call: a file that gives less has no more.
+ */
 static int summary_load(const struct segment *s, struct buf *summary,
-			uint32_t *n, uint64_t *end, struct err *err)
+			struct err *err)
 {
-	uint8_t footer[SEGMENT_FOOTER];
-	uint64_t size, len;
-	struct stat st;
+	size_t len = (size_t)s->n_entries * SEGMENT_ENTRY;
+	const uint8_t *footer;
+	ssize_t n;
 	int r;
 
-	if (fstat(s->fd, &st) < 0)
-		return err_errno(err, errno, "stat a segment");
-	size = (uint64_t)st.st_size;
-	if (!S_ISREG(st.st_mode) || size < SEGMENT_HEADER + SEGMENT_FOOTER)
-		return not_whole(s, err);
-	r = read_exactly(s, footer, sizeof(footer), size - SEGMENT_FOOTER, err);
+	r = buf_reserve(summary, len + SEGMENT_FOOTER + 1, err);
 	if (r < 0)
 		return r;
-	*n = get_le32(footer + 16);
-	*end = get_le64(footer + 24);
-	len = (uint64_t)*n * SEGMENT_ENTRY;
-	if (memcmp(footer, MAGIC_FOOTER, MAGIC_LEN) ||
-	    get_le64(footer + 8) != s->sequence || *n > ENTRIES_MAX ||
-	    *end < SEGMENT_HEADER || *end > SEGMENT_SIZE_MAX ||
-	    *end + len + SEGMENT_FOOTER != size)
-		return not_whole(s, err);
-
-	r = buf_reserve(summary, (size_t)len + SEGMENT_FOOTER, err);
-	if (r < 0)
-		return r;
-	r = read_exactly(s, summary->data, (size_t)len, *end, err);
-	if (r < 0)
-		return r;
-	memcpy(summary->data + len, footer, SEGMENT_FOOTER - 8);
-	if (digest_xxh3(summary->data, (size_t)len + SEGMENT_FOOTER - 8) !=
-	    get_le64(footer + SEGMENT_FOOTER - 8))
+	do
+		n = pread(s->fd, summary->data, len + SEGMENT_FOOTER + 1,
+			  (off_t)s->end);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_errno(err, errno, "read segment %s", s->name);
+	footer = (uint8_t *)summary->data + len;
+	if ((size_t)n != len + SEGMENT_FOOTER ||
+	    memcmp(footer, MAGIC_FOOTER, MAGIC_LEN) ||
+	    get_le64(footer + 8) != s->sequence ||
+	    get_le32(footer + 16) != s->n_entries ||
+	    get_le64(footer + 24) != s->end ||
+	    digest_xxh3(summary->data, len + SEGMENT_FOOTER - 8) !=
+		    get_le64(footer + SEGMENT_FOOTER - 8))
 		return not_whole(s, err);
 	return 0;
 }
@@ -212,30 +233,31 @@ int segment_each(struct segment *s, segment_entry_fn each, void *arg,
 {
 	cleanup_buf struct buf summary = BUF_INIT;
 	struct segment_entry e;
-	uint64_t end = 0;
-	uint32_t n = 0;
-	int r = summary_load(s, &summary, &n, &end, err);
+	int r = summary_load(s, &summary, err);
 
-	for (uint32_t i = n; r == 0 && i > 0; i--) {
+	for (uint32_t i = s->n_entries; r == 0 && i > 0; i--) {
 		entry_decode(&e, (uint8_t *)summary.data +
 				 (size_t)(i - 1) * SEGMENT_ENTRY);
-		r = entry_is_possible(&e, end) ? each(arg, &e) :
-						 not_whole(s, err);
+		r = entry_is_possible(&e, s->end) ? each(arg, &e) :
+						    not_whole(s, err);
 	}
-	if (r == 0)
-		s->end = end + (uint64_t)n * SEGMENT_ENTRY;
 	return r;
 }
 
-int segment_open(struct segment **out, int dir_fd, uint64_t sequence,
-		 segment_entry_fn each, void *arg, struct err *err)
+int segment_open(struct segment **out, int dir_fd,
+		 const struct segment_file *file, segment_entry_fn each,
+		 void *arg, struct err *err)
 {
+	char name[SEGMENT_NAME];
 	struct segment *s;
 	int r;
 
-	r = segment_new(&s, dir_fd, sequence, 0, err);
+	segment_file_name(name, file);
+	r = segment_new(&s, dir_fd, name, file->sequence, 0, err);
 	if (r < 0)
 		return r;
+	s->end = file->end;
+	s->n_entries = file->n_entries;
 	r = segment_each(s, each, arg, err);
 	if (r < 0) {
 		segment_put(s);
@@ -267,9 +289,14 @@ uint64_t segment_sequence(const struct segment *s)
 	return s->sequence;
 }
 
+const char *segment_name(const struct segment *s)
+{
+	return s->name;
+}
+
 uint64_t segment_bytes(const struct segment *s)
 {
-	return s->end + s->summary.len + SEGMENT_FOOTER;
+	return file_bytes(s->end, s->n_entries);
 }
 
 /* ---- large records, past the page cache ---- */
@@ -394,8 +421,7 @@ static int record_write(struct segment *s, struct segment_entry *entry,
 		r = direct_write(s, fd, head, entry, data);
 	if (r == -EINVAL)
 		r = plain_write(s, head, entry, data);
-	return r < 0 ? err_errno(err, -r, "write segment %016llx",
-				 (unsigned long long)s->sequence) : 0;
+	return r < 0 ? err_errno(err, -r, "write segment %s", s->name) : 0;
 }
 
 int segment_append(struct segment *s, struct segment_entry *entry,
@@ -409,38 +435,53 @@ int segment_append(struct segment *s, struct segment_entry *entry,
 	if (r < 0)
 		return r;
 	entry_encode(line, entry);
+	s->n_entries++;
 	return buf_add(&s->summary, line, sizeof(line), err);
 }
 
-int segment_seal(struct segment *s, struct err *err)
+static int footer_add(struct segment *s, struct err *err)
 {
 	uint8_t footer[SEGMENT_FOOTER] = {0};
 	int r;
 
 	memcpy(footer, MAGIC_FOOTER, MAGIC_LEN);
 	put_le64(footer + 8, s->sequence);
-	put_le32(footer + 16, (uint32_t)(s->summary.len / SEGMENT_ENTRY));
+	put_le32(footer + 16, s->n_entries);
 	put_le64(footer + 24, s->end);
 	r = buf_add(&s->summary, footer, SEGMENT_FOOTER - 8, err);
 	if (r < 0)
 		return r;
 	put_le64(footer + SEGMENT_FOOTER - 8,
 		 digest_xxh3(s->summary.data, s->summary.len));
-	r = buf_add(&s->summary, footer + SEGMENT_FOOTER - 8, 8, err);
-	/* What a failed append left; the footer is looked for at the end. */
-	if (r == 0 && ftruncate(s->fd, (off_t)s->end) < 0)
-		r = err_errno(err, errno, "cut segment %016llx",
-			      (unsigned long long)s->sequence);
-	if (r == 0) {
+	return buf_add(&s->summary, footer + SEGMENT_FOOTER - 8, 8, err);
+}
+
+static int rename_sealed(struct segment *s, int dir_fd)
+{
+	char name[SEGMENT_NAME];
+
+	sealed_name(s, name);
+	if (renameat(dir_fd, s->name, dir_fd, name) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	memcpy(s->name, name, sizeof(name));
+	return 0;
+}
+
+int segment_seal(struct segment *s, int dir_fd, struct err *err)
+{
+	int r = footer_add(s, err);
+
+	if (r < 0)
+		return r;
+	/* What a failed append left; nothing may be behind the footer. */
+	r = ftruncate(s->fd, (off_t)s->end) < 0 ? -errno : 0;
+	if (r == 0)
 		r = io_pwrite_full(s->fd, s->summary.data, s->summary.len,
 				   s->end);
-		if (r < 0)
-			r = err_errno(err, -r, "seal segment %016llx",
-				      (unsigned long long)s->sequence);
-	}
-	s->end += s->summary.len - SEGMENT_FOOTER;
+	if (r == 0)
+		r = rename_sealed(s, dir_fd);
 	buf_release(&s->summary);
-	return r;
+	return r < 0 ? err_errno(err, -r, "seal segment %s", s->name) : 0;
 }
 
 /* flags: of preadv2() */

@@ -4,12 +4,16 @@
  * is sealed by a summary of them; after that it never changes, and is unlinked
  * as a whole.  Only sealed segments are found again by another process.
  *
- *	header	32 bytes: "dfsseg01", sequence u64, xxh3 of both u64, 0 u64
+ * Its name is its sequence as 16 hexadecimal digits; from when it is sealed
+ * followed by where its summary is, so that who opens it needs one read more
+ * and no other call: ".", the offset as 8 digits, ".", how many lines as 8.
+ *
+ *	header	32 bytes: "dfsseg02", sequence u64, xxh3 of both u64, 0 u64
  *	record*	a head of 40 bytes: key (2 x u64), part u32, len u32, xxh3 of
  *		the data u64, xxh3 of the head before it u64; then the data
  *	summary	32 bytes for each record or note, in the order they came:
  *		key (2 x u64), part u32, len u32, value u64
- *	footer	40 bytes: "dfssum01", sequence u64, number u32, 0 u32, offset
+ *	footer	40 bytes: "dfssum02", sequence u64, number u32, 0 u32, offset
  *		of the summary u64, xxh3 of the summary and the footer before it
  *
  * Between records there may be bytes that mean nothing: a large record's data
@@ -17,9 +21,9 @@
  * in the kernel's page cache, where it would be a second time.
  *
  * Little-endian.  value is the record's offset, or whatever a note (len 0)
- * says; a note may be a tombstone, see disk_notes.h.  The name is the sequence
- * as 16 hexadecimal digits.  It is a cache: a file that is anything else is
- * removed, never converted.
+ * says; a note may be a tombstone, see disk_notes.h.  It is a cache: a file
+ * whose name begins as one's and that is anything else, such as one of another
+ * version of this format, is removed, never converted.
  *
  * What a record's bytes are is in its head: a piece that was damaged, or moved
  * here from elsewhere, is none.  Nothing is mapped: a truncated file is a short
@@ -41,7 +45,7 @@
 /* Data of so many bytes, and whole pages, that lie at a page: see above. */
 #define SEGMENT_DIRECT_MIN ((uint32_t)256 << 10)
 #define SEGMENT_PAGE ((size_t)4096)
-#define SEGMENT_NAME 17				/* and its NUL */
+#define SEGMENT_NAME 35				/* and its NUL */
 
 struct segment_key {
 	uint64_t hi, lo;
@@ -56,16 +60,31 @@ struct segment_entry {
 
 struct segment;
 
-void segment_name(char out[SEGMENT_NAME], uint64_t sequence);
-/* False: this is no segment's name. */
-bool segment_name_parse(const char *name, uint64_t *sequence);
+/* A sealed one, as its name says. */
+struct segment_file {
+	uint64_t sequence;
+	uint32_t end;		/* of the records: there its summary begins */
+	uint32_t n_entries;
+};
+
+enum segment_kind {
+	SEGMENT_NONE,		/* something else's name */
+	SEGMENT_STALE,		/* unsealed, or of another format */
+	SEGMENT_SEALED,
+};
+/* *out: but for SEGMENT_NONE its sequence; of a sealed one all. */
+enum segment_kind segment_file_parse(const char *name,
+				     struct segment_file *out);
+/* The name of a sealed one. */
+void segment_file_name(char out[SEGMENT_NAME],
+		       const struct segment_file *file);
 
 /* A new one, open for appending; dir_fd is borrowed for the call. */
 int segment_create(struct segment **out, int dir_fd, uint64_t sequence,
 		   struct err *err) MUST_CHECK;
 
 /* Whoever has it open reads on.  Nothing is told when it is not there. */
-void segment_unlink(int dir_fd, uint64_t sequence);
+void segment_unlink(const struct segment *s, int dir_fd);
 
 /* Of each entry of a summary, the newest first; r < 0 ends the reading. */
 typedef int (*segment_entry_fn)(void *arg, const struct segment_entry *entry);
@@ -73,8 +92,9 @@ typedef int (*segment_entry_fn)(void *arg, const struct segment_entry *entry);
  * A sealed one, its summary told to each.  -EBADMSG: the file is no whole
  * segment.
  */
-int segment_open(struct segment **out, int dir_fd, uint64_t sequence,
-		 segment_entry_fn each, void *arg, struct err *err) MUST_CHECK;
+int segment_open(struct segment **out, int dir_fd,
+		 const struct segment_file *file, segment_entry_fn each,
+		 void *arg, struct err *err) MUST_CHECK;
 /* Tells the summary of a sealed one again, from the file. */
 int segment_each(struct segment *s, segment_entry_fn each, void *arg,
 		 struct err *err) MUST_CHECK;
@@ -84,6 +104,8 @@ struct segment *segment_get(struct segment *s);
 void segment_put(struct segment *s);
 
 uint64_t segment_sequence(const struct segment *s);
+/* Its file's, as far as this process knows. */
+const char *segment_name(const struct segment *s);
 /* What the file takes, with a summary of what it holds. */
 uint64_t segment_bytes(const struct segment *s);
 
@@ -96,7 +118,8 @@ uint64_t segment_cost(uint32_t len);
  */
 int segment_append(struct segment *s, struct segment_entry *entry,
 		   const void *data, struct err *err) MUST_CHECK;
-int segment_seal(struct segment *s, struct err *err) MUST_CHECK;
+/* Where somebody removed the file it is well: nobody finds it again. */
+int segment_seal(struct segment *s, int dir_fd, struct err *err) MUST_CHECK;
 
 /*
  * The data of a record into dst (entry->len bytes).  -EBADMSG: the bytes there

@@ -3,10 +3,11 @@
  * Fills a daemon's cache directory with what reading N small files of a bucket
  * below a directory would leave there, which need not have the objects:
  *
- *	fill_cache SEGMENTS-DIR FOLDER KEY-PREFIX N BYTES
+ *	fill_cache SEGMENTS-DIR FOLDER KEY-PREFIX N BYTES [PER-SEGMENT]
  *
  * File i has i in decimal, spaces to BYTES, the last a newline; its key is
- * KEY-PREFIX and its MD5.
+ * KEY-PREFIX and its MD5.  With PER-SEGMENT no segment has more of them, as if
+ * they were so large that no more had room.
  */
 #include <config.h>
 
@@ -84,10 +85,21 @@ static void put_file(struct disk_cache *dc, struct blob *blob,
 	(void)disk_cache_flush(dc, INT64_MAX);
 }
 
+/* That nothing of a blob is valid is on the disk at once: in a sealed one. */
+static void end_segment(struct disk_cache *dc)
+{
+	static const struct segment_key nobody;
+	static const struct disk_note nothing_valid;
+
+	disk_cache_set_note(dc, &nobody, &nothing_valid);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned long n = argc == 6 ? strtoul(argv[4], NULL, 10) : 0;
-	unsigned long len = argc == 6 ? strtoul(argv[5], NULL, 10) : 0;
+	bool is_told = argc == 6 || argc == 7;
+	unsigned long n = is_told ? strtoul(argv[4], NULL, 10) : 0;
+	unsigned long len = is_told ? strtoul(argv[5], NULL, 10) : 0;
+	unsigned long per = argc == 7 ? strtoul(argv[6], NULL, 10) : n;
 	struct blob blob = { .size = len, .check = BLOB_CHECK_OSMO,
 			     .has_md5 = true };
 	struct memory_budget *budget;
@@ -95,9 +107,9 @@ int main(int argc, char **argv)
 	struct disk_cache *dc;
 	char *data;
 
-	if (!n || len < BYTES_MIN || len > DISK_CACHE_EXTENT ||
+	if (!n || !per || len < BYTES_MIN || len > DISK_CACHE_EXTENT ||
 	    strlen(argv[3]) > KEY_MAX / 2) {
-		fprintf(stderr, "usage: fill_cache SEGMENTS-DIR FOLDER KEY-PREFIX N BYTES\n");
+		fprintf(stderr, "usage: fill_cache SEGMENTS-DIR FOLDER KEY-PREFIX N BYTES [PER-SEGMENT]\n");
 		return 2;
 	}
 	data = malloc(len + 1);
@@ -105,8 +117,11 @@ int main(int argc, char **argv)
 		die();
 	blob.backend = open_folder(argv[2]);
 	dc = open_cache(argv[1], budget);
-	for (unsigned long i = 0; i < n; i++)
+	for (unsigned long i = 0; i < n; i++) {
 		put_file(dc, &blob, argv[3], i, data);
+		if ((i + 1) % per == 0)
+			end_segment(dc);
+	}
 	disk_cache_stats(dc, &stats);
 	printf("%llu records in %llu segments\n",
 	       (unsigned long long)stats.records,

@@ -103,6 +103,7 @@ static int failed(void)
 
 int __real_openat(int dir_fd, const char *path, int flags, ...);
 int __real_unlinkat(int dir_fd, const char *path, int flags);
+int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
 int __real_ftruncate(int fd, off_t size);
 int __real_fstatvfs(int fd, struct statvfs *out);
 ssize_t __real_pwrite(int fd, const void *src, size_t len, off_t at);
@@ -113,6 +114,7 @@ int64_t __real_clock_ms(void);
 
 int __wrap_openat(int dir_fd, const char *path, int flags, ...);
 int __wrap_unlinkat(int dir_fd, const char *path, int flags);
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
 int __wrap_ftruncate(int fd, off_t size);
 int __wrap_fstatvfs(int fd, struct statvfs *out);
 ssize_t __wrap_pwrite(int fd, const void *src, size_t len, off_t at);
@@ -148,7 +150,20 @@ int __wrap_unlinkat(int dir_fd, const char *path, int flags)
 		return failed();
 	}
 	lock_drop(&disk.lock);
-	return renameat(dir_fd, path, disk.grave_fd, path);
+	return __real_renameat(dir_fd, path, disk.grave_fd, path);
+}
+
+/* There is no part of it either: it is done, though the call failed. */
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+	enum fate fate = fate_of_write();
+
+	if (fate == FATE_FAILS)
+		return failed();
+	if (fate == FATE_PART)
+		(void)__real_renameat(from_fd, from, to_fd, to);
+	return fate == FATE_PART ? failed() :
+				   __real_renameat(from_fd, from, to_fd, to);
 }
 
 int __wrap_ftruncate(int fd, off_t size)

@@ -473,6 +473,45 @@ Test(disk_cache, a_note_in_use_is_carried_over)
 	cr_expect_eq(seen.salt, note.salt);
 }
 
+static bool has_file(const char *name)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+static void make_file(const char *name)
+{
+	char path[128];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	cr_assert_eq(write(fd, name, strlen(name)), (ssize_t)strlen(name));
+	close(fd);
+}
+
+Test(disk_cache, segments_of_another_format_are_removed_and_nothing_else)
+{
+	static const char *const names[] = {
+		"0000000000000007", "00000000000000ff.v9",
+		"0000000000000008.00000020.00000000",
+	};
+
+	put(1, 0, 1000);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		make_file(names[i]);
+	make_file("notes.txt");
+	reopen();
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		cr_expect_not(has_file(names[i]), "%s", names[i]);
+	cr_expect(has_file("notes.txt"));
+	cr_expect_eq(held(1, 0), 1000);
+	put(2, 0, 1000);
+	cr_expect(has_file("0000000000000100"), "their numbers are taken");
+}
+
 static void *find_one(void *is_about_to)
 {
 	struct segment_key key = key_of(1);

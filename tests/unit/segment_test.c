@@ -15,6 +15,7 @@
 #define RECORDS 20
 
 static char dir[64];
+static char name[SEGMENT_NAME];		/* of the one that was made last */
 static int dir_fd;
 static struct err err;
 static uint8_t data[SEGMENT_RECORD_MAX], got[SEGMENT_RECORD_MAX];
@@ -55,6 +56,13 @@ static const uint8_t *bytes_of(uint32_t i)
 	return data;
 }
 
+static void seal(struct segment *s)
+{
+	cr_assert_eq(segment_seal(s, dir_fd, &err), 0, "%s", err.text);
+	(void)snprintf(name, sizeof(name), "%s", segment_name(s));
+	segment_put(s);
+}
+
 /* RECORDS records and a note after each, sealed. */
 static void make(uint64_t sequence)
 {
@@ -70,8 +78,7 @@ static void make(uint64_t sequence)
 		cr_assert_eq(segment_append(s, &note, NULL, &err), 0);
 		cr_assert_eq(segment_read(s, &e, got), 0, "while it is open");
 	}
-	cr_assert_eq(segment_seal(s, &err), 0, "%s", err.text);
-	segment_put(s);
+	seal(s);
 }
 
 struct seen {
@@ -93,11 +100,15 @@ static int each(void *arg, const struct segment_entry *e)
 	return 0;
 }
 
-static int open_it(struct segment **s, struct seen *seen, uint64_t sequence)
+/* The one that was made last. */
+static int open_it(struct segment **s, struct seen *seen)
 {
+	struct segment_file file;
+
 	memset(seen, 0, sizeof(*seen));
 	err_clear(&err);
-	return segment_open(s, dir_fd, sequence, each, seen, &err);
+	cr_assert_eq(segment_file_parse(name, &file), SEGMENT_SEALED);
+	return segment_open(s, dir_fd, &file, each, seen, &err);
 }
 
 Test(segment, what_was_sealed_is_found_in_another_process)
@@ -107,9 +118,9 @@ Test(segment, what_was_sealed_is_found_in_another_process)
 	struct stat st;
 
 	make(5);
-	cr_assert_eq(open_it(&s, &seen, 5), 0, "%s", err.text);
+	cr_assert_eq(open_it(&s, &seen), 0, "%s", err.text);
 	cr_assert(seen.n == RECORDS && seen.n_notes == RECORDS);
-	cr_assert_eq(fstatat(dir_fd, "0000000000000005", &st, 0), 0);
+	cr_assert_eq(fstatat(dir_fd, name, &st, 0), 0);
 	cr_expect_eq(segment_bytes(s), (uint64_t)st.st_size);
 	for (uint32_t i = 0; i < RECORDS; i++) {
 		const struct segment_entry *e = &seen.entries[RECORDS - 1 - i];
@@ -127,9 +138,9 @@ Test(segment, an_unlinked_one_is_read_to_the_end)
 	struct seen seen;
 
 	make(5);
-	cr_assert_eq(open_it(&s, &seen, 5), 0);
+	cr_assert_eq(open_it(&s, &seen), 0);
 	other = segment_get(s);
-	cr_assert_eq(unlinkat(dir_fd, "0000000000000005", 0), 0);
+	cr_assert_eq(unlinkat(dir_fd, name, 0), 0);
 	segment_put(s);
 	cr_expect_eq(segment_read(other, &seen.entries[3], got), 0);
 	segment_put(other);
@@ -138,25 +149,66 @@ Test(segment, an_unlinked_one_is_read_to_the_end)
 Test(segment, what_was_not_sealed_is_none)
 {
 	struct segment_entry e = { { 1, 2 }, 3, 100, 0 };
+	struct segment_file file;
 	struct segment *s;
-	struct seen seen;
 
 	cr_assert_eq(segment_create(&s, dir_fd, 1, &err), 0);
 	cr_assert_eq(segment_append(s, &e, bytes_of(1), &err), 0);
+	cr_expect_str_eq(segment_name(s), "0000000000000001");
+	cr_expect_eq(segment_file_parse(segment_name(s), &file),
+		     SEGMENT_STALE);
+	cr_expect_eq(file.sequence, 1);
 	segment_put(s);
-	cr_expect_eq(open_it(&s, &seen, 1), -EBADMSG);
-	cr_expect_eq(seen.n, 0);
+}
+
+Test(segment, one_that_was_removed_is_sealed_for_nobody)
+{
+	struct segment_entry e = { { 1, 2 }, 3, 100, 0 };
+	struct segment *s;
+	struct stat st;
+
+	cr_assert_eq(segment_create(&s, dir_fd, 1, &err), 0);
+	cr_assert_eq(segment_append(s, &e, bytes_of(1), &err), 0);
+	segment_unlink(s, dir_fd);
+	seal(s);
+	cr_expect_eq(fstatat(dir_fd, name, &st, 0), -1);
+	cr_expect_eq(fstatat(dir_fd, "0000000000000001.0000008c.00000001",
+			     &st, 0), -1);
+}
+
+static void rename_to(const char *other)
+{
+	cr_assert_eq(renameat(dir_fd, name, dir_fd, other), 0);
+	(void)snprintf(name, sizeof(name), "%s", other);
 }
 
 Test(segment, another_name_is_another_segment)
 {
+	char right[SEGMENT_NAME];
+	struct segment_file file;
 	struct segment *s;
 	struct seen seen;
 
 	make(5);
-	cr_assert_eq(renameat(dir_fd, "0000000000000005", dir_fd,
-			      "0000000000000006"), 0);
-	cr_expect_eq(open_it(&s, &seen, 6), -EBADMSG);
+	cr_assert_eq(segment_file_parse(name, &file), SEGMENT_SEALED);
+	memcpy(right, name, sizeof(right));
+	file.sequence++;
+	for (int i = 0; i < 3; i++) {
+		char wrong[SEGMENT_NAME];
+
+		segment_file_name(wrong, &file);
+		rename_to(wrong);
+		cr_expect_eq(open_it(&s, &seen), -EBADMSG, "%s", wrong);
+		cr_expect_eq(seen.n, 0);
+		file.sequence = 5;
+		if (i == 0)	/* a line less before the summary ... */
+			file.n_entries--, file.end += SEGMENT_ENTRY;
+		else		/* ... and one more than the file has */
+			file.n_entries += 2, file.end -= SEGMENT_ENTRY;
+	}
+	rename_to(right);
+	cr_assert_eq(open_it(&s, &seen), 0);
+	segment_put(s);
 }
 
 Test(segment, every_flipped_bit_is_noticed_where_it_is)
@@ -168,14 +220,14 @@ Test(segment, every_flipped_bit_is_noticed_where_it_is)
 	int fd, n_bad_opens = 0, n_bad_reads = 0;
 
 	make(5);
-	(void)snprintf(path, sizeof(path), "%s/0000000000000005", dir);
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
 	cr_assert_eq(io_read_file(path, SEGMENT_SIZE_MAX, &whole, &err), 0);
 	fd = open(path, O_RDWR);
 	for (size_t at = 0; at < whole.len; at += 997) {
 		uint8_t wrong = (uint8_t)whole.data[at] ^ 0x10;
 
 		cr_assert_eq(pwrite(fd, &wrong, 1, (off_t)at), 1);
-		if (open_it(&s, &seen, 5) < 0) {
+		if (open_it(&s, &seen) < 0) {
 			n_bad_opens++;
 		} else {
 			for (uint32_t i = 0; i < seen.n; i++) {
@@ -203,11 +255,11 @@ Test(segment, every_length_is_whole_or_none)
 	struct stat st;
 
 	make(5);
-	(void)snprintf(path, sizeof(path), "%s/0000000000000005", dir);
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
 	cr_assert_eq(stat(path, &st), 0);
 	for (off_t len = st.st_size - 1; len > 0; len -= len > 2000 ? 1999 : 1) {
 		cr_assert_eq(truncate(path, len), 0);
-		cr_assert_eq(open_it(&s, &seen, 5), -EBADMSG, "%lld",
+		cr_assert_eq(open_it(&s, &seen), -EBADMSG, "%lld",
 			     (long long)len);
 	}
 }
@@ -219,8 +271,8 @@ Test(segment, a_file_that_shrinks_is_a_short_read)
 	struct seen seen;
 
 	make(5);
-	cr_assert_eq(open_it(&s, &seen, 5), 0);
-	(void)snprintf(path, sizeof(path), "%s/0000000000000005", dir);
+	cr_assert_eq(open_it(&s, &seen), 0);
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
 	cr_assert_eq(truncate(path, 1000), 0);
 	cr_expect_eq(segment_read(s, &seen.entries[0], got), -EBADMSG);
 	segment_put(s);
@@ -244,16 +296,44 @@ Test(segment, pieces_that_changed_places_are_none_of_the_records)
 	segment_put(s);
 }
 
+static enum segment_kind kind_of(const char *text)
+{
+	struct segment_file file;
+
+	return segment_file_parse(text, &file);
+}
+
 Test(segment, only_segments_have_such_names)
 {
-	uint64_t sequence;
+	struct segment_file file;
 
-	cr_expect(segment_name_parse("00000000000000ff", &sequence) &&
-		  sequence == 255);
-	cr_expect_not(segment_name_parse("00000000000000FF", &sequence));
-	cr_expect_not(segment_name_parse("0ff", &sequence));
-	cr_expect_not(segment_name_parse("00000000000000ff0", &sequence));
-	cr_expect_not(segment_name_parse("-000000000000001", &sequence));
+	cr_expect_eq(segment_file_parse("00000000000000ff.00001000.0000000a",
+					&file), SEGMENT_SEALED);
+	cr_expect(file.sequence == 255 && file.end == 4096 &&
+		  file.n_entries == 10);
+	cr_expect_eq(kind_of("00000000000000FF"), SEGMENT_NONE);
+	cr_expect_eq(kind_of("0ff"), SEGMENT_NONE);
+	cr_expect_eq(kind_of("-000000000000001"), SEGMENT_NONE);
+	cr_expect_eq(kind_of(""), SEGMENT_NONE);
+}
+
+Test(segment, of_another_format_is_none_to_be_read)
+{
+	static const char *const names[] = {
+		"00000000000000ff",	/* as it was in the first format */
+		"00000000000000ff0",
+		"00000000000000ff.v3",
+		"00000000000000ff.00001000",
+		"00000000000000ff.00001000.0000000A",
+		"00000000000000ff.00001000.0000000a1",
+		"00000000000000ff.00001000.0000000a.1",
+		"00000000000000ff.0000001f.00000000",	/* in the header */
+		"00000000000000ff.04000001.00000000",	/* beyond the size */
+		"00000000000000ff.00000020.ffffffff",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		cr_expect_eq(kind_of(names[i]), SEGMENT_STALE, "%s", names[i]);
 }
 
 /* ---- records that go past the page cache ---- */
@@ -268,9 +348,9 @@ static void fill_pages(uint8_t with)
 		page_data[i] = (uint8_t)(i * 31 >> 3) ^ with;
 }
 
-static int truncateat(const char *name, uint64_t size)
+static int truncateat(const char *file, uint64_t size)
 {
-	int fd = openat(dir_fd, name, O_WRONLY);
+	int fd = openat(dir_fd, file, O_WRONLY);
 	int r = ftruncate(fd, (off_t)size);
 
 	close(fd);
@@ -295,8 +375,7 @@ static void make_mixed(struct segment_entry e[5])
 		cr_assert_leq(segment_bytes(s) - before,
 			      segment_cost(e[i].len));
 	}
-	cr_assert_eq(segment_seal(s, &err), 0, "%s", err.text);
-	segment_put(s);
+	seal(s);
 }
 
 static int read_one(const struct segment_entry *e, void *dst)
@@ -305,7 +384,7 @@ static int read_one(const struct segment_entry *e, void *dst)
 	struct seen seen;
 	int r;
 
-	cr_assert_eq(open_it(&s, &seen, 9), 0, "%s", err.text);
+	cr_assert_eq(open_it(&s, &seen), 0, "%s", err.text);
 	r = segment_read(s, e, dst);
 	segment_put(s);
 	return r;
@@ -339,12 +418,10 @@ Test(segment, large_records_are_read_to_anywhere)
 Test(segment, damage_of_a_large_record_is_seen)
 {
 	struct segment_entry e[5];
-	char name[SEGMENT_NAME];
 	uint8_t byte;
 	int fd;
 
 	make_mixed(e);
-	segment_name(name, 9);
 	fd = openat(dir_fd, name, O_RDWR);
 	for (uint64_t at = 0; at < SEGMENT_RECORD_HEAD + LARGE; at += 8191) {
 		cr_assert_eq(pread(fd, &byte, 1, (off_t)(e[1].value + at)), 1);
@@ -363,11 +440,9 @@ Test(segment, a_large_record_that_was_cut_is_none)
 	struct segment_entry e[5];
 	struct segment *s;
 	struct seen seen;
-	char name[SEGMENT_NAME];
 
 	make_mixed(e);
-	cr_assert_eq(open_it(&s, &seen, 9), 0, "%s", err.text);
-	segment_name(name, 9);
+	cr_assert_eq(open_it(&s, &seen), 0, "%s", err.text);
 	cr_assert_eq(truncateat(name, e[4].value + 50000), 0);
 	cr_assert_eq(segment_read(s, &e[4], page_got), -EBADMSG);
 	cr_assert_eq(segment_read(s, &e[2], page_got), 0);
@@ -381,20 +456,19 @@ Test(segment, a_large_record_that_was_cut_is_none)
 Test(segment, what_the_kernel_has_is_read_without_waiting)
 {
 	struct segment_entry e = { { 1, 2 }, 3, 5000, 0 };
-	char name[SEGMENT_NAME];
 	struct segment *s;
 	int r;
 
 	cr_assert_eq(segment_create(&s, dir_fd, 9, &err), 0, "%s", err.text);
 	cr_assert_eq(segment_append(s, &e, bytes_of(4), &err), 0);
 	r = segment_read_now(s, &e, got);
+	(void)snprintf(name, sizeof(name), "%s", segment_name(s));
 	if (r == -EAGAIN)	/* a file system without RWF_NOWAIT */
 		cr_assert_eq(segment_read(s, &e, got), 0);
 	else
 		cr_assert_eq(r, 0);
 	cr_assert_arr_eq(got, data, e.len);
 
-	segment_name(name, 9);
 	cr_assert_eq(truncateat(name, e.value + 4000), 0);
 	cr_assert_eq(segment_read_now(s, &e, got), -EAGAIN);
 	cr_assert_eq(segment_read(s, &e, got), -EBADMSG);

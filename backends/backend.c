@@ -125,6 +125,14 @@ void backend_full_key(const struct backend *b, const char *key, struct buf *out)
 	buf_str(out, key);
 }
 
+void backend_key_prefix(const struct backend *b, struct buf *out)
+{
+	if (!*b->location.key)
+		return;
+	buf_str(out, b->location.key);
+	buf_char(out, '/');
+}
+
 /*
  * An op is a few hundred bytes: where they cannot be had there is no way to
  * keep the promise that done() is called, and never from inside the call.
@@ -320,6 +328,7 @@ void backend_get_all(struct backend *b, const char *key, size_t limit,
 				       done, arg);
 
 	op->out = out;
+	op->out_start = out->len;
 	op->limit = limit;
 	start(op);
 }

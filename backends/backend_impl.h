@@ -3,8 +3,8 @@
  * What a scheme implements behind backend.h.  backend.c checks the arguments
  * in one place, copies a call into one struct backend_op, and hands it to the
  * scheme's slot; the scheme fills in the result and calls backend_op_finish()
- * once, on a thread of its own.  Only backend*.c, file*.c and s3*.c include
- * this.
+ * once, on a thread of its own.  Only what lies in this
+ * folder includes this.
  *
  * An op owns copies of all its strings and a reference to its backend; the
  * data buffers are the caller's.  It belongs to whoever runs it.
@@ -43,6 +43,7 @@ struct backend_op {
 	void *dst;
 	uint64_t expect_size;
 	struct buf *out;
+	size_t out_start; /* out->len before the op */
 	size_t limit;
 	const void *data;
 	char *content_type;
@@ -68,6 +69,8 @@ struct backend_op {
 	backend_done_fn done;
 	backend_list_fn list_done;
 	void *arg;
+
+	unsigned n_malformed; /* answers so far that made no sense */
 
 	/* For the scheme's own queue. */
 	struct backend_op *next;
@@ -111,6 +114,9 @@ static inline void backend_op_end(struct backend_op *op, int r)
 	op->r = r;
 	backend_op_finish(op);
 }
+
+/* Appends "p/" or "": what stands in front of each relative key. */
+void backend_key_prefix(const struct backend *b, struct buf *out);
 
 /* -ETIMEDOUT where the op's deadline has passed. */
 int backend_op_expired(struct backend_op *op) MUST_CHECK;

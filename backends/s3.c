@@ -21,16 +21,6 @@ static void s3_later(struct backend_op *op, void (*run)(struct backend_op *))
 	http_engine_after(sb->engine, clock_ms(), run_later, op);
 }
 
-void s3_key_prefix(const struct s3_backend *sb, struct buf *out)
-{
-	const char *key = sb->base.location.key;
-
-	if (!*key)
-		return;
-	buf_str(out, key);
-	buf_char(out, '/');
-}
-
 static void on_done(void *ctx, int r, const struct err *err)
 {
 	struct s3_call *call = ctx;
@@ -40,7 +30,7 @@ static void on_done(void *ctx, int r, const struct err *err)
 	if (r < 0)
 		err_copy(&op->err, err);
 	if (r < 0 && op->kind == BACKEND_OP_GET_ALL)
-		s3_buf_cut(op->out, call->out_len);
+		answer_cut(op->out, op->out_start);
 	buf_release(&call->reply);
 	buf_release(&call->body);
 	free(call);
@@ -110,7 +100,6 @@ static void start(struct backend_op *op)
 	}
 	call->op = op;
 	call->sb = sb;
-	call->out_len = op->out ? op->out->len : 0;
 	exchange_start(sb->engine, &ops, call, op->deadline_ms);
 }
 
@@ -119,8 +108,7 @@ static void s3_release(struct backend *b)
 	struct s3_backend *sb = (struct s3_backend *)b;
 
 	s3_endpoint_release(&sb->endpoint);
-	if (sb->creds)
-		cred_source_put_ref(sb->creds);
+	identity_release(&sb->identity);
 	lock_release(&sb->lock);
 }
 
@@ -168,7 +156,7 @@ int s3_open(struct backend **out, const struct backend_spec *spec,
 	lock_init(&sb->lock);
 	(void)strcpy(sb->region, sb->endpoint.region);
 	sb->engine = engine;
-	sb->creds = spec->creds ? cred_source_get_ref(spec->creds) : NULL;
+	identity_init(&sb->identity, spec->creds);
 	*out = &sb->base;
 	return 0;
 }

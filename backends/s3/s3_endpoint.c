@@ -2,11 +2,8 @@
 #include <config.h>
 #include "backends/s3/s3_endpoint.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
-#include "backends/base/encode.h"
 #include "backends/base/env.h"
 
 #define TOS_HOST_PREFIX "tos-s3-"
@@ -17,118 +14,6 @@ bool s3_region_is_valid(const char *region)
 	size_t len = strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
 	return len && !region[len] && len < S3_REGION_SIZE;
-}
-
-/* Shown in messages: an address is no secret, but its user part may be. */
-static int refuse_url(struct err *err, const char *url, const char *why)
-{
-	cleanup_buf struct buf shown = BUF_INIT;
-	const char *at = strrchr(url, '@');
-
-	encode_printable(&shown, at ? at + 1 : url, strlen(at ? at + 1 : url),
-			 200);
-	return err_set(err, ERR_USAGE, EINVAL, "override_url %s%s %s",
-		       at ? "...@" : "", shown.data ? shown.data : "", why);
-}
-
-static bool is_host_byte(unsigned char c)
-{
-	return isalnum(c) || c == '.' || c == '-' || c == '_';
-}
-
-/* host[:port] or [v6][:port]; *host_len is without the port. */
-static bool check_authority(const char *s, size_t len, size_t *host_len)
-{
-	size_t i = 0;
-	unsigned long port;
-
-	if (len && s[0] == '[') {
-		for (i = 1; i < len && s[i] != ']'; i++)
-			if (!isxdigit((unsigned char)s[i]) && s[i] != ':' &&
-			    s[i] != '.')
-				return false;
-		if (i < 3 || i == len)
-			return false;
-		i++;
-	} else {
-		while (i < len && is_host_byte((unsigned char)s[i]))
-			i++;
-		if (!i)
-			return false;
-	}
-	*host_len = i;
-	if (i == len)
-		return true;
-	if (s[i] != ':' || len - i < 2 || len - i > 6)
-		return false;
-	for (size_t j = i + 1; j < len; j++)
-		if (!isdigit((unsigned char)s[j]))
-			return false;
-	port = strtoul(s + i + 1, NULL, 10);
-	return port > 0 && port < 65536;
-}
-
-/* As sent in Host: a scheme's own port is left out. */
-static char *make_authority(const char *s, size_t len, size_t host_len,
-			    bool is_https)
-{
-	const char *port = is_https ? ":443" : ":80";
-
-	if (len - host_len == strlen(port) &&
-	    !strncmp(s + host_len, port, strlen(port)))
-		len = host_len;
-	return strndup(s, len);
-}
-
-static int parse_url(struct s3_endpoint *e, const char *url, struct err *err)
-{
-	const char *rest = url, *end;
-	size_t len, host_len;
-
-	e->is_https = true;
-	if (!strncasecmp(url, "https://", 8)) {
-		rest = url + 8;
-	} else if (!strncasecmp(url, "http://", 7)) {
-		rest = url + 7;
-		e->is_https = false;
-	} else if (strstr(url, "://")) {
-		return refuse_url(err, url, "is neither http:// nor https://");
-	}
-
-	len = strcspn(rest, "/");
-	if (memchr(rest, '@', len))
-		return refuse_url(err, url, "holds a user: a credential does "
-					    "not belong into an address");
-	if (!check_authority(rest, len, &host_len))
-		return refuse_url(err, url, "has no usable host: write "
-					    "https://HOST[:PORT][/BASE]");
-	end = rest + strlen(rest);
-	while (end > rest + len && end[-1] == '/')
-		end--;
-	for (const char *p = rest + len; p < end; p++)
-		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f ||
-		    strchr("?#%\\\"", *p))
-			return refuse_url(err, url, "has a byte in its path "
-						    "that may not be there");
-
-	e->authority = make_authority(rest, len, host_len, e->is_https);
-	e->base_path = strndup(rest + len, (size_t)(end - rest) - len);
-	return e->authority && e->base_path ? 0 : err_nomem(err);
-}
-
-/* The URI's host, which has no scheme or path. */
-static int take_host(struct s3_endpoint *e, const struct uri *uri,
-		     struct err *err)
-{
-	size_t len = strlen(uri->host), host_len;
-
-	if (!check_authority(uri->host, len, &host_len))
-		return err_set(err, ERR_USAGE, EINVAL,
-			       "%s: its host cannot be used", uri->text);
-	e->is_https = true;
-	e->authority = make_authority(uri->host, len, host_len, true);
-	e->base_path = strdup("");
-	return e->authority && e->base_path ? 0 : err_nomem(err);
 }
 
 static int tos_region(struct s3_endpoint *e, const struct uri *uri,
@@ -194,29 +79,14 @@ static int choose_host(struct s3_endpoint *e, const struct backend_spec *spec,
 	if (!url && uri->scheme == URI_GS)
 		url = "https://storage.googleapis.com";
 	if (url)
-		return parse_url(e, url, err);
+		return address_parse(&e->at, "override_url", url, err);
 	if (uri->host)
-		return take_host(e, uri, err);
+		return address_of_host(&e->at, uri, err);
 
-	e->is_https = true;
+	e->at.is_https = true;
 	e->is_aws = true;
-	e->base_path = strdup("");
-	return e->base_path ? 0 : err_nomem(err);
-}
-
-static bool is_address(const char *authority)
-{
-	char host[INET6_ADDRSTRLEN];
-	size_t len = strcspn(authority, ":");
-	struct in_addr v4;
-
-	if (authority[0] == '[')
-		return true;
-	if (len >= sizeof(host))
-		return false;
-	memcpy(host, authority, len);
-	host[len] = '\0';
-	return inet_pton(AF_INET, host, &v4) == 1;
+	e->at.base_path = strdup("");
+	return e->at.base_path ? 0 : err_nomem(err);
 }
 
 /* Lower-case letters, digits and dashes; dots between such labels. */
@@ -234,11 +104,11 @@ static bool is_dns_name(const char *bucket)
 
 static bool can_be_virtual(const struct s3_endpoint *e, bool is_wanted)
 {
-	if (e->authority && is_address(e->authority))
+	if (e->at.authority && address_is_number(e->at.authority))
 		return false;
 	if (!is_dns_name(e->bucket))
 		return false;
-	return is_wanted || !e->is_https || !strchr(e->bucket, '.');
+	return is_wanted || !e->at.is_https || !strchr(e->bucket, '.');
 }
 
 static bool is_true(const char *value)
@@ -288,7 +158,7 @@ static int choose_style(struct s3_endpoint *e, const struct backend_spec *spec,
 int s3_endpoint_init(struct s3_endpoint *out, const struct backend_spec *spec,
 		     struct err *err)
 {
-	cleanup_s3_endpoint struct s3_endpoint e = { .authority = NULL };
+	cleanup_s3_endpoint struct s3_endpoint e = { .bucket = NULL };
 	int r;
 
 	memset(out, 0, sizeof(*out));
@@ -309,8 +179,7 @@ int s3_endpoint_init(struct s3_endpoint *out, const struct backend_spec *spec,
 
 void s3_endpoint_release(struct s3_endpoint *endpoint)
 {
-	free(endpoint->authority);
-	free(endpoint->base_path);
+	address_release(&endpoint->at);
 	free(endpoint->bucket);
 	memset(endpoint, 0, sizeof(*endpoint));
 }
@@ -326,9 +195,9 @@ void s3_endpoint_locate(const struct s3_endpoint *endpoint, const char *region,
 		buf_printf(host, "s3.%s.amazonaws.com%s", region,
 			   !strncmp(region, "cn-", 3) ? ".cn" : "");
 	else
-		buf_str(host, endpoint->authority);
+		buf_str(host, endpoint->at.authority);
 
-	buf_str(path, endpoint->base_path);
+	buf_str(path, endpoint->at.base_path);
 	if (!endpoint->is_virtual) {
 		buf_char(path, '/');
 		buf_str(path, endpoint->bucket);

@@ -25,17 +25,16 @@
 #define DATASETFS_BACKENDS_S3_ENDPOINT_H
 
 #include "backends/backend.h"
+#include "backends/object/address.h"
 
 #define S3_REGION_SIZE 64	/* with NUL */
 #define S3_REGION_DEFAULT "us-east-1"
 
 struct s3_endpoint {
-	bool is_https;
+	struct address at;	/* authority: NULL on AWS */
 	bool is_aws;		/* the authority depends on the region */
 	bool is_virtual;
 	bool is_region_fixed;	/* tos: never discovered */
-	char *authority;	/* host[:port] as sent; NULL on AWS */
-	char *base_path;	/* "" or "/base" */
 	char *bucket;
 	char region[S3_REGION_SIZE];	/* to begin with */
 };

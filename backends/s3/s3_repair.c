@@ -4,66 +4,17 @@
 
 #include <errno.h>
 #include <string.h>
-#include "backends/base/clock.h"
 #include "backends/base/digest.h"
 #include "backends/base/encode.h"
 #include "backends/base/log.h"
-
-#define HEADER_MAX 512
-#define REQUEST_ID_MAX 64
-
-/* What the store's support may be asked about: no secret. */
-static void take_request_id(const struct http_response *rs,
-			    char out[REQUEST_ID_MAX])
-{
-	static const char *const names[] = { "x-amz-request-id",
-					     "x-tos-request-id",
-					     "x-trans-id",
-					     "x-guploader-uploadid" };
-	char value[HEADER_MAX] = "";
-	size_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (http_response_header(rs, names[i], value, sizeof(value)))
-			break;
-	for (const char *p = value; *p && n < REQUEST_ID_MAX - 1; p++)
-		if ((*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') ||
-		    (*p >= 'a' && *p <= 'z') || *p == '-' || *p == '_')
-			out[n++] = *p;
-	out[n] = '\0';
-}
-
-/* A word for those that answer without a body. */
-static const char *status_word(int status)
-{
-	switch (status) {
-	case 301:
-	case 302:
-	case 307:
-	case 308:
-		return "redirect";
-	case 400:
-		return "bad request";
-	case 401:
-	case 403:
-		return "access denied";
-	case 404:
-		return "not found";
-	case 412:
-		return "the condition does not hold";
-	case 416:
-		return "no such range";
-	default:
-		return status >= 500 ? "the store failed" : "refused";
-	}
-}
+#include "backends/object/header.h"
 
 /* What to do about it, where somebody can do something. */
 static const char *advice(const struct s3_call *call,
-			  const struct s3_ruling *ruling, const char *code)
+			  const struct ruling *ruling, const char *code)
 {
 	switch (ruling->action) {
-	case S3_FIX_REGION:
+	case RULING_FIX_REGION:
 		if (call->sb->endpoint.is_region_fixed)
 			return ": the region of the host is not the bucket's";
 		return call->sb->endpoint.is_aws ?
@@ -71,7 +22,7 @@ static const char *advice(const struct s3_call *call,
 			       ": the store wants another region or address, "
 			       "set region or override_url (redirects are not "
 			       "followed)";
-	case S3_FIX_CLOCK:
+	case RULING_FIX_CLOCK:
 		return strcmp(code, "RequestTimeTooSkewed") ?
 			       "" :
 			       ": this machine's clock is wrong";
@@ -80,26 +31,12 @@ static const char *advice(const struct s3_call *call,
 	}
 	if (!strcmp(code, "NoSuchBucket"))
 		return ": there is no such bucket";
-	if (ruling->code == EACCES && !call->is_signed)
+	if (ruling->code == EACCES && !call->use.is_signed)
 		return ": the request was not signed, as there is no "
 		       "credential";
 	if (!strcmp(code, "InvalidObjectState"))
 		return ": the object is archived, restore it first";
 	return "";
-}
-
-static int describe(const struct s3_call *call, const struct http_response *rs,
-		    const struct s3_ruling *ruling,
-		    const struct s3_error *error, struct err *err)
-{
-	char id[REQUEST_ID_MAX];
-
-	take_request_id(rs, id);
-	return err_set(err, ruling->class, ruling->code, "%d %s%s%s%s%s",
-		       rs->status,
-		       error->code[0] ? error->code : status_word(rs->status),
-		       advice(call, ruling, error->code),
-		       id[0] ? " (request " : "", id, id[0] ? ")" : "");
 }
 
 /*
@@ -137,8 +74,7 @@ static bool take_told_region(struct s3_call *call,
 {
 	char value[HEADER_MAX];
 
-	if (http_response_header(rs, "x-amz-bucket-region", value,
-				 sizeof(value)) &&
+	if (header_get(rs, "x-amz-bucket-region", value) &&
 	    set_region(call, value))
 		return true;
 	return *from_body && set_region(call, from_body);
@@ -146,7 +82,7 @@ static bool take_told_region(struct s3_call *call,
 
 /* True: the call may be sent again. */
 static bool fix_region(struct s3_call *call, const struct http_response *rs,
-		       const struct s3_error *error, const struct err *err)
+		       const struct xml_error *error, const struct err *err)
 {
 	if (call->is_region_done || call->sb->endpoint.is_region_fixed)
 		return false;
@@ -173,51 +109,6 @@ enum exchange_verdict s3_region_told(struct s3_call *call,
 	*out = -err->code;
 	return take_told_region(call, rs, "") ? EXCHANGE_AGAIN :
 						EXCHANGE_DONE;
-}
-
-/*
- * The clock.
- */
-
-static bool fix_clock(struct s3_call *call, const struct http_response *rs)
-{
-	char value[HEADER_MAX];
-	int64_t date_s, skew_s, off_s;
-
-	if (call->is_clock_done || !call->is_signed ||
-	    !http_response_header(rs, "date", value, sizeof(value)) ||
-	    !s3_parse_date(&date_s, value))
-		return false;
-	skew_s = date_s - clock_wall_s();
-	off_s = skew_s - call->skew_s;
-	if (off_s < S3_SKEW_MIN_S && off_s > -S3_SKEW_MIN_S)
-		return false;
-	log_warn("s3", "this clock and the store's differ: %s seconds=%lld",
-		 call->sb->base.name, (long long)skew_s);
-	atomic_store(&call->sb->skew_s, skew_s);
-	call->is_clock_done = true;
-	return true;
-}
-
-/*
- * The credential.
- */
-
-static bool fix_credential(struct s3_call *call)
-{
-	cleanup_cred struct cred cred = { .kind = CRED_ANONYMOUS };
-	struct err ignored = ERR_INIT;
-	int r;
-
-	if (call->is_cred_done || !call->sb->creds)
-		return false;
-	call->is_cred_done = true;
-	cred_source_refused(call->sb->creds, call->cred_generation);
-	r = cred_source_get(call->sb->creds, &cred, &ignored);
-	if (r == -EAGAIN)
-		return true;
-	return r == 0 && cred.kind != CRED_ANONYMOUS &&
-	       cred.generation != call->cred_generation;
 }
 
 /*
@@ -260,8 +151,8 @@ enum exchange_verdict s3_completed(struct s3_call *call,
 	char value[HEADER_MAX], etag[BACKEND_ETAG_MAX] = "";
 	char expected[BACKEND_ETAG_MAX];
 
-	if (http_response_header(rs, "etag", value, sizeof(value)))
-		s3_etag_take(etag, value);
+	if (header_get(rs, "etag", value))
+		header_etag(etag, value);
 	if (rs->status == 200 && expected_etag(call->op, expected) &&
 	    !strcmp(etag, expected)) {
 		memcpy(call->op->info.etag, etag, sizeof(etag));
@@ -275,22 +166,25 @@ enum exchange_verdict s3_completed(struct s3_call *call,
 
 /* True: the call may be sent again, at once. */
 static bool repair(struct s3_call *call, const struct http_response *rs,
-		   const struct s3_ruling *ruling,
-		   const struct s3_error *error, const struct err *err)
+		   const struct ruling *ruling,
+		   const struct xml_error *error, const struct err *err)
 {
+	struct identity *id = &call->sb->identity;
+	struct identity_use *use = &call->use;
+
 	switch (ruling->action) {
-	case S3_FIX_REGION:
+	case RULING_FIX_REGION:
 		if (fix_region(call, rs, error, err))
 			return true;
 		/* A bodyless 400 is an expired token just as well. */
 		return rs->status == 400 && !error->code[0] &&
-		       fix_credential(call);
-	case S3_FIX_CLOCK:
-		return fix_clock(call, rs) ||
-		       (!error->code[0] && fix_credential(call));
-	case S3_FIX_CREDENTIAL:
-		return fix_credential(call);
-	case S3_USE_LIST_V1:
+		       identity_fix_credential(id, use);
+	case RULING_FIX_CLOCK:
+		return identity_fix_clock(id, use, rs, call->sb->base.name) ||
+		       (!error->code[0] && identity_fix_credential(id, use));
+	case RULING_FIX_CREDENTIAL:
+		return identity_fix_credential(id, use);
+	case RULING_USE_LIST_V1:
 		if (call->is_list_v1 || call->op->token)
 			return false;
 		atomic_store(&call->sb->is_list_v1, true);
@@ -302,25 +196,26 @@ static bool repair(struct s3_call *call, const struct http_response *rs,
 
 enum exchange_verdict s3_refused(struct s3_call *call,
 				 const struct http_response *rs,
-				 const struct s3_error *error, int *out,
+				 const struct xml_error *error, int *out,
 				 struct err *err)
 {
-	struct s3_ruling ruling = s3_rule(call->op, rs->status, error->code);
+	struct ruling ruling = s3_rule(call->op, rs->status, error->code);
 
-	if (ruling.action == S3_SUCCEED) {
+	if (ruling.action == RULING_SUCCEED) {
 		*out = 0;
 		return EXCHANGE_DONE;
 	}
-	*out = describe(call, rs, &ruling, error, err);
+	*out = answer_refused(&ruling, rs, error->code,
+			      advice(call, &ruling, error->code), err);
 
 	if (may_be_completed(call, error->code)) {
 		err_copy(&call->refusal, err);
 		call->stage = S3_STAGE_COMPLETED;
 		return EXCHANGE_AGAIN;
 	}
-	if (ruling.action == S3_RETRY)
+	if (ruling.action == RULING_RETRY)
 		return EXCHANGE_RETRY;
-	if (ruling.action == S3_THROTTLED)
+	if (ruling.action == RULING_THROTTLED)
 		return EXCHANGE_THROTTLED;
 	return repair(call, rs, &ruling, error, err) ? EXCHANGE_AGAIN :
 						       EXCHANGE_DONE;

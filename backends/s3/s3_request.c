@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 #include "backends/auth/sigv4.h"
-#include "backends/base/clock.h"
 #include "backends/base/digest.h"
 #include "backends/base/encode.h"
 
@@ -110,7 +109,7 @@ static void draft_list(struct draft *d, struct s3_call *call)
 
 	d->method = HTTP_GET;
 	d->is_bucket = true;
-	s3_key_prefix(call->sb, &d->prefix);
+	backend_key_prefix(&call->sb->base, &d->prefix);
 	buf_str(&d->prefix, op->prefix);
 	add_query(d, "prefix", d->prefix.data ? d->prefix.data : "");
 	if (op->by_slash)
@@ -121,7 +120,7 @@ static void draft_list(struct draft *d, struct s3_call *call)
 		add_query(d, "max-keys", d->number);
 	}
 	if (!token && op->start_after) {
-		s3_key_prefix(call->sb, &d->start_after);
+		backend_key_prefix(&call->sb->base, &d->start_after);
 		buf_str(&d->start_after, op->start_after);
 	}
 
@@ -230,7 +229,7 @@ static const char *payload_hash(struct s3_call *call, const struct draft *d)
 {
 	uint8_t sha256[SHA256_SIZE];
 
-	if (d->body_len && call->sb->endpoint.is_https)
+	if (d->body_len && call->sb->endpoint.at.is_https)
 		return "UNSIGNED-PAYLOAD";
 	if (call->stage != S3_STAGE_CALL)
 		call->sha256[0] = '\0';
@@ -264,23 +263,6 @@ static int check_namespace(const struct s3_backend *sb, const struct cred *cred,
 		       space, space, space);
 }
 
-static int get_cred(struct s3_call *call, struct cred *cred, struct err *err)
-{
-	int r = 0;
-
-	memset(cred, 0, sizeof(*cred));
-	/* Its region is what anybody may ask of a bucket. */
-	if (call->sb->creds && call->stage != S3_STAGE_REGION)
-		r = cred_source_get(call->sb->creds, cred, err);
-	else
-		cred->kind = CRED_ANONYMOUS;
-	if (r == 0)
-		r = check_namespace(call->sb, cred, err);
-	call->is_signed = r == 0 && cred->kind != CRED_ANONYMOUS;
-	call->cred_generation = cred->generation;
-	return r;
-}
-
 static int sign(struct s3_call *call, const struct draft *d,
 		const struct buf *host, const struct buf *path,
 		struct sigv4_signed *out, struct err *err)
@@ -300,50 +282,13 @@ static int sign(struct s3_call *call, const struct draft *d,
 	};
 	int r;
 
-	call->skew_s = atomic_load(&call->sb->skew_s);
-	rq.time_s = clock_wall_s() + call->skew_s;
-	r = get_cred(call, &cred, err);
+	rq.time_s = identity_now_s(&call->sb->identity, &call->use);
+	/* Its region is what anybody may ask of a bucket. */
+	r = identity_get(&call->sb->identity, &call->use,
+			 call->stage == S3_STAGE_REGION, &cred, err);
+	if (r == 0)
+		r = check_namespace(call->sb, &cred, err);
 	return r < 0 ? r : sigv4_sign(out, &rq, &cred, err);
-}
-
-void s3_buf_cut(struct buf *buf, size_t len)
-{
-	buf->len = len;
-	if (buf->data)
-		buf->data[len] = '\0';
-}
-
-static void route_reply(struct http_request *rq, struct s3_call *call)
-{
-	struct backend_op *op = call->op;
-
-	buf_clear(&call->reply);
-	rq->stall_ms = S3_STALL_MS;
-	if (call->stage != S3_STAGE_CALL)
-		return;
-	switch (op->kind) {
-	case BACKEND_OP_GET:
-		rq->dst = op->dst;
-		rq->dst_len = op->len;
-		return;
-	case BACKEND_OP_GET_ALL:
-		s3_buf_cut(op->out, call->out_len);
-		rq->grow = op->out;
-		rq->grow_limit = op->limit;
-		return;
-	case BACKEND_OP_PUT:
-	case BACKEND_OP_MULTIPART_PUT:
-		rq->stall_ms = S3_STALL_PUT_MS;
-		break;
-	case BACKEND_OP_MULTIPART_COMPLETE:
-		rq->stall_ms = S3_STALL_COMPLETE_MS;
-		break;
-	default:
-		break;
-	}
-	rq->grow = &call->reply;
-	rq->grow_limit = op->kind == BACKEND_OP_LIST ? S3_XML_SIZE_MAX :
-						       S3_REPLY_MAX;
 }
 
 static void fill_headers(struct http_request *rq, struct s3_call *call,
@@ -383,13 +328,16 @@ static int build(struct http_request *rq, struct s3_call *call,
 
 	rq->method = d->method;
 	buf_printf(&rq->url, "%s://%s%s",
-		   endpoint->is_https ? "https" : "http", host.data,
+		   endpoint->at.is_https ? "https" : "http", host.data,
 		   sig->target.data);
 	fill_headers(rq, call, d, sig);
 	rq->body = d->body;
 	rq->body_len = d->body_len;
 	rq->deadline_ms = call->op->deadline_ms;
-	route_reply(rq, call);
+	buf_clear(&call->reply);
+	rq->stall_ms = ANSWER_STALL_MS;
+	if (call->stage == S3_STAGE_CALL)
+		answer_route(rq, call->op, &call->reply);
 	return buf_failed(&rq->url) || buf_failed(&rq->headers) ?
 		       err_nomem(err) :
 		       0;
@@ -409,7 +357,7 @@ int s3_prepare(void *ctx, unsigned attempt, struct http_request *rq,
 	lock_drop(&call->sb->lock);
 
 	if (call->op->key) {
-		s3_key_prefix(call->sb, &d.key);
+		backend_key_prefix(&call->sb->base, &d.key);
 		buf_str(&d.key, call->op->key);
 	}
 	draft_make(&d, call);

@@ -109,7 +109,7 @@ static void bad_pages(void)
 
 static void huge_page(void)
 {
-	const size_t len = ((size_t)S3_XML_SIZE_MAX) + 1000;
+	const size_t len = ((size_t)XML_SIZE_MAX) + 1000;
 	char *body = malloc(len + 1);
 	struct script_step step = { "200 OK", NULL, body };
 	struct scene sc;

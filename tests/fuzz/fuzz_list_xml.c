@@ -2,7 +2,7 @@
 /*
  * The XML that a store answers with: the same bytes read as each of the four
  * documents that we ask for.
- * fuzz-covers: backends/s3/s3_xml.c
+ * fuzz-covers: backends/s3/s3_xml.c backends/object/xml.c backends/object/listing.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"
@@ -17,7 +17,7 @@ static void check_plain(const char *text, size_t size)
 			   (unsigned char)*text < 0x7f && *text != '"');
 }
 
-static void check_error(const struct s3_error *error)
+static void check_error(const struct xml_error *error)
 {
 	check_plain(error->code, sizeof(error->code));
 	check_plain(error->region, sizeof(error->region));
@@ -30,16 +30,16 @@ static void check_list(const uint8_t *data, size_t size)
 
 	if (s3_xml_list(&list, data, size, &err) < 0) {
 		FUZZ_CHECK(err.text[0] != '\0');
-		FUZZ_CHECK(!list.entries && !list.token && !list.n_entries);
+		FUZZ_CHECK(!list.names.entries && !list.token && !list.names.n_entries);
 		return;
 	}
 	check_error(&list.error);
-	FUZZ_CHECK(!list.error.code[0] || !list.n_entries);
-	for (size_t i = 0; i < list.n_entries; i++) {
-		const struct s3_list_entry *e = &list.entries[i];
+	FUZZ_CHECK(!list.error.code[0] || !list.names.n_entries);
+	for (size_t i = 0; i < list.names.n_entries; i++) {
+		const struct listing_entry *e = &list.names.entries[i];
 
 		FUZZ_CHECK(e->key != NULL);
-		FUZZ_CHECK(strlen(e->key) <= S3_XML_TEXT_MAX);
+		FUZZ_CHECK(strlen(e->key) <= XML_TEXT_MAX);
 		FUZZ_CHECK(e->info.size <= INT64_MAX ||
 			   e->info.size == BACKEND_SIZE_UNKNOWN);
 		check_plain(e->info.etag, sizeof(e->info.etag));
@@ -50,7 +50,7 @@ static void check_list(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char id[BACKEND_UPLOAD_ID_MAX], etag[BACKEND_ETAG_MAX];
-	struct s3_error error;
+	struct xml_error error;
 	struct err err = ERR_INIT;
 
 	check_list(data, size);
@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_error(&error);
 		check_plain(etag, sizeof(etag));
 	}
-	s3_xml_error(&error, data, size);
+	xml_parse_error(&error, data, size);
 	check_error(&error);
 	return 0;
 }

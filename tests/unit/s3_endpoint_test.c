@@ -49,7 +49,7 @@ static int open_endpoint(struct s3_endpoint *out, const struct place *p,
 
 static void check_place(const struct place *p)
 {
-	cleanup_s3_endpoint struct s3_endpoint e = { .authority = NULL };
+	cleanup_s3_endpoint struct s3_endpoint e = { .bucket = NULL };
 	cleanup_buf struct buf host = BUF_INIT;
 	cleanup_buf struct buf path = BUF_INIT;
 	struct err err = ERR_INIT;
@@ -61,7 +61,7 @@ static void check_place(const struct place *p)
 	cr_expect_str_eq(path.data, p->path, "%s: %s", p->uri, path.data);
 	cr_expect_str_eq(e.region, p->signing_region, "%s: %s", p->uri,
 			 e.region);
-	cr_expect_eq(e.is_https, !p->is_http, "%s", p->uri);
+	cr_expect_eq(e.at.is_https, !p->is_http, "%s", p->uri);
 }
 
 Test(s3_endpoint, each_dialect_has_its_own_host_region_and_style)

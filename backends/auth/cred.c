@@ -100,6 +100,35 @@ int cred_fill(struct cred *out, const char *where, const char *access_key_id,
 	return cred_copy(out, &cred, err);
 }
 
+int cred_fill_bearer(struct cred *out, const char *where, const char *what,
+		     const char *token, struct err *err)
+{
+	struct cred cred = {
+		.kind = CRED_BEARER,
+		.token = (char *)token,
+		.expires_s = INT64_MAX,
+	};
+	int r = check_value(where, what, token, err);
+
+	if (r < 0)
+		return r;
+	cred.generation = cred_next_generation();
+	return cred_copy(out, &cred, err);
+}
+
+static bool is_equal(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+bool cred_is_same(const struct cred *a, const struct cred *b)
+{
+	return a->kind == b->kind &&
+	       is_equal(a->access_key_id, b->access_key_id) &&
+	       is_equal(a->secret_key, b->secret_key) &&
+	       is_equal(a->token, b->token);
+}
+
 int cred_source_init(struct cred_source *src, const struct cred_source_ops *ops,
 		     const char *name, struct err *err)
 {

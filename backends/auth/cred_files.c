@@ -158,18 +158,6 @@ static int look_up(struct cred_files *files, struct cred *out, struct err *err)
 	return none(files, &seen, err);
 }
 
-static bool is_equal(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
-static bool is_same_cred(const struct cred *a, const struct cred *b)
-{
-	return is_equal(a->access_key_id, b->access_key_id) &&
-	       is_equal(a->secret_key, b->secret_key) &&
-	       is_equal(a->token, b->token);
-}
-
 /*
  * Takes *fresh over.  The old credential stays where nothing has changed (its
  * generation too), and where the files make no sense: somebody is writing
@@ -186,7 +174,7 @@ static void keep_answer(struct cred_files *files, struct answer *fresh)
 	files->is_in_doubt = had && is_first_none;
 	if (had && (is_broken || is_first_none ||
 		    (fresh->r == 0 &&
-		     is_same_cred(&fresh->cred, &files->answer.cred)))) {
+		     cred_is_same(&fresh->cred, &files->answer.cred)))) {
 		cred_release(&fresh->cred);
 		return;
 	}

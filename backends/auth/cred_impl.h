@@ -48,6 +48,11 @@ void cred_wipe_free(char *secret);
 int cred_fill(struct cred *out, const char *where, const char *access_key_id,
 	      const char *secret_key, const char *session_token,
 	      struct err *err) MUST_CHECK;
+/* The same, of a bearer token; what names it in the text ("access token"). */
+int cred_fill_bearer(struct cred *out, const char *where, const char *what,
+		     const char *token, struct err *err) MUST_CHECK;
+/* The same content, whatever the generation and the end. */
+bool cred_is_same(const struct cred *a, const struct cred *b);
 int cred_copy(struct cred *out, const struct cred *from, struct err *err)
 	MUST_CHECK;
 

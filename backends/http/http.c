@@ -177,6 +177,8 @@ int http_engine_new(struct http_engine **out, const struct http_options *opt,
 	if (!engine)
 		return err_nomem(err);
 	lock_init(&engine->tokens_lock);
+	lock_init(&engine->held_lock);
+	cond_init(&engine->held_cond);
 	engine->tokens = EXCHANGE_TOKENS;
 	http_proxy_ports(engine->proxy_ports);
 	engine->threads = calloc(n, sizeof(*engine->threads));
@@ -195,25 +197,68 @@ int http_engine_new(struct http_engine **out, const struct http_options *opt,
 	return 0;
 }
 
+static void wake_all(struct http_engine *engine)
+{
+	for (unsigned i = 0; i < engine->n_threads; i++)
+		http_thread_wake(&engine->threads[i]);
+}
+
+bool http_engine_is_stopping(const struct http_engine *engine)
+{
+	return atomic_load(&engine->is_stopping);
+}
+
 void http_engine_stop(struct http_engine *engine)
 {
 	atomic_store(&engine->is_stopping, true);
-	for (unsigned i = 0; i < engine->n_threads; i++)
-		http_thread_wake(&engine->threads[i]);
+	wake_all(engine);
+}
+
+bool http_engine_hold(struct http_engine *engine)
+{
+	bool is_held;
+
+	lock_take(&engine->held_lock);
+	is_held = !http_engine_is_stopping(engine);
+	engine->n_holders += is_held;
+	lock_drop(&engine->held_lock);
+	return is_held;
+}
+
+/* Signals under the lock: without it the engine may be gone. */
+void http_engine_let_go(struct http_engine *engine)
+{
+	lock_take(&engine->held_lock);
+	engine->n_holders--;
+	cond_signal(&engine->held_cond);
+	lock_drop(&engine->held_lock);
+}
+
+static void await_holders(struct http_engine *engine)
+{
+	lock_take(&engine->held_lock);
+	while (engine->n_holders)
+		cond_wait(&engine->held_cond, &engine->held_lock);
+	lock_drop(&engine->held_lock);
 }
 
 void http_engine_free(struct http_engine *engine)
 {
 	if (!engine)
 		return;
-	atomic_store(&engine->is_ending, true);
 	http_engine_stop(engine);
+	/* What they ask for is canceled, by threads that are still there. */
+	await_holders(engine);
+	atomic_store(&engine->is_ending, true);
+	wake_all(engine);
 	for (unsigned i = 0; i < engine->n_threads; i++)
 		if (engine->threads[i].is_started)
 			(void)pthread_join(engine->threads[i].thread, NULL);
 	for (unsigned i = 0; i < engine->n_threads; i++)
 		http_thread_release(&engine->threads[i]);
 	lock_release(&engine->tokens_lock);
+	cond_release(&engine->held_cond);
+	lock_release(&engine->held_lock);
 	free(engine->threads);
 	free(engine->ca_file);
 	free(engine->user_agent);

@@ -47,8 +47,17 @@ int http_engine_new(struct http_engine **out, const struct http_options *opt,
  * waits for a store can be joined.  Does not wait.
  */
 void http_engine_stop(struct http_engine *engine);
-/* The same, and joins the threads.  Not from an I/O thread. */
+/* The same, waits for who holds it, and joins the threads.  Not from one of
+   them. */
 void http_engine_free(struct http_engine *engine);
+
+/*
+ * For a thread that is not the owner's and outlives what started it: the
+ * engine is not freed before it lets go.  False where it is stopping already.
+ */
+bool http_engine_hold(struct http_engine *engine) MUST_CHECK;
+void http_engine_let_go(struct http_engine *engine);
+bool http_engine_is_stopping(const struct http_engine *engine);
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_PUT, HTTP_POST, HTTP_DELETE };
 /* As it is sent and signed: "GET". */

@@ -135,6 +135,11 @@ struct http_engine {
 	atomic_ullong next_id;
 	atomic_ullong requests, bytes_in, bytes_out, errors, retries;
 
+	/* held_lock guards n_holders and who becomes one. */
+	struct lock held_lock;
+	struct cond held_cond;
+	unsigned n_holders;
+
 	struct lock tokens_lock;
 	double tokens;
 	int64_t tokens_ms;	/* when they were last topped up */

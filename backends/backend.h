@@ -21,6 +21,7 @@
 #define DATASETFS_BACKENDS_BACKEND_H
 
 #include <stdint.h>
+#include <string.h>
 #include "backends/base/buf.h"
 #include "backends/uri.h"
 
@@ -31,6 +32,7 @@ struct cred_source;
 #define BACKEND_GRACE_MS 500
 #define BACKEND_ETAG_MAX 256	/* bytes with NUL; longer ones are refused */
 #define BACKEND_FILE_ETAG_LEN 40 /* digits of file://'s; an MD5 has 32 */
+#define BACKEND_GENERATION_MAX 20 /* digits of an int64, and NUL */
 #define BACKEND_KEY_MAX 1024	/* bytes of a whole key, as S3, GCS, Azure */
 #define BACKEND_SIZE_UNKNOWN UINT64_MAX
 
@@ -38,8 +40,28 @@ struct cred_source;
 struct object_info {
 	uint64_t size;			/* whole object; BACKEND_SIZE_UNKNOWN */
 	char etag[BACKEND_ETAG_MAX];	/* opaque validator without quotes; "" */
+	/* Google's: a number that no two contents of a key share; "" */
+	char generation[BACKEND_GENERATION_MAX];
 	int64_t mtime_s;		/* 0 where unknown */
 };
+
+/*
+ * The validator to keep and to send back: what every if_match below takes.  A
+ * generation where the store has them, as Google's writes know no other and
+ * its reads stay exact by it where an ETag may come back; else the ETag; "".
+ */
+static inline const char *object_validator(const struct object_info *info)
+{
+	return info->generation[0] ? info->generation : info->etag;
+}
+
+/* Is it what this validator, of either kind, was of? */
+static inline bool object_is(const struct object_info *info,
+			     const char *validator)
+{
+	return !strcmp(info->generation, validator) ||
+	       !strcmp(info->etag, validator);
+}
 
 /* r: 0 or -errno with *err set; info is valid when r is 0. */
 typedef void (*backend_done_fn)(void *arg, int r,
@@ -51,7 +73,7 @@ struct backend_get {
 	uint64_t offset;
 	size_t len;		/* exactly this many bytes are delivered ... */
 	void *dst;		/* ... here */
-	const char *if_match;	/* NULL or an etag: else -ESTALE */
+	const char *if_match;	/* NULL or a validator: else -ESTALE */
 	uint64_t expect_size;	/* whole size, or BACKEND_SIZE_UNKNOWN */
 	int64_t deadline_ms;	/* clock_ms() time */
 };
@@ -82,11 +104,11 @@ struct backend_put {
 	size_t len;
 	const char *content_type;	/* NULL: application/octet-stream */
 	bool create_only;		/* else -EEXIST (ERR_CONFLICT) */
-	const char *if_match;		/* NULL or an etag: else -ESTALE */
+	const char *if_match;		/* NULL or a validator: else -ESTALE */
 	int64_t deadline_ms;
 };
 /*
- * One whole object.  info->etag is the new validator.  A time-out or a reset
+ * One whole object.  info has the new validator.  A time-out or a reset
  * is retried, so with a condition the loser may be our own earlier try: the
  * caller reads back and compares before it believes -EEXIST or -ESTALE.
  * -ENOTSUP where the store cannot hold the condition (see backend_probe).
@@ -94,7 +116,10 @@ struct backend_put {
 void backend_put(struct backend *b, const struct backend_put *put,
 		 backend_done_fn done, void *arg);
 
-/* if_match NULL: unconditional.  A missing key is success (idempotent). */
+/*
+ * if_match NULL: unconditional.  A missing key is success (idempotent); but a
+ * store with generations says -ESTALE of one that it should have had.
+ */
 void backend_delete(struct backend *b, const char *key, const char *if_match,
 		    int64_t deadline_ms, backend_done_fn done, void *arg);
 

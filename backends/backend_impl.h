@@ -100,6 +100,12 @@ struct backend {
 	atomic_bool has_clock;
 };
 
+/* Google's: others' headers and elements of the same name are not looked at. */
+static inline bool backend_has_generations(const struct backend *b)
+{
+	return b->location.scheme == URI_GS;
+}
+
 /* Takes a copy of spec's location; *b must be zeroed. */
 int backend_init(struct backend *b, const struct backend_ops *ops,
 		 const struct backend_spec *spec, struct err *err) MUST_CHECK;

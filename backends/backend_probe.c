@@ -17,13 +17,20 @@
 #define PROBE_PREFIX ".datasetfs/probe/"
 /* In the form of an MD5, which some stores insist on. */
 #define NOBODYS_ETAG "00000000000000000000000000000000"
+#define NOBODYS_GENERATION "1"
 
 struct probe {
 	struct backend *b;
 	int64_t deadline_ms;
 	char key[sizeof(PROBE_PREFIX) + 32];
-	char etag[BACKEND_ETAG_MAX]; /* of what stands there now */
+	struct object_info info; /* of what stands there now */
 };
+
+/* What no object has, of the same kind as what stands there. */
+static const char *nobodys(const struct probe *probe)
+{
+	return probe->info.generation[0] ? NOBODYS_GENERATION : NOBODYS_ETAG;
+}
 
 /* 1: the condition was refused, 0: written, or -errno. */
 static int put(struct probe *probe, const char *text, bool create_only,
@@ -42,7 +49,7 @@ static int put(struct probe *probe, const char *text, bool create_only,
 	int r = backend_sync_put(probe->b, &rq, &info, err);
 
 	if (r == 0)
-		memcpy(probe->etag, info.etag, sizeof(probe->etag));
+		probe->info = info;
 	if (r == -EEXIST || r == -ESTALE) {
 		err_clear(err);
 		return 1;
@@ -78,16 +85,16 @@ static int probe_create(struct probe *probe, bool *works, struct err *err)
 /* Quoted or not, as caps says. */
 static int try_if_match(struct probe *probe, bool *works, struct err *err)
 {
-	char etag[BACKEND_ETAG_MAX];
-	int r = put(probe, "3", false, NOBODYS_ETAG, err);
+	struct object_info before;
+	int r = put(probe, "3", false, nobodys(probe), err);
 
 	*works = false;
 	if (is_unknown(r, err) || r == 0)
 		return 0;
 	if (r < 0)
 		return r;
-	memcpy(etag, probe->etag, sizeof(etag));
-	r = put(probe, "4", false, etag, err);
+	before = probe->info;
+	r = put(probe, "4", false, object_validator(&before), err);
 	if (is_unknown(r, err))
 		return 0;
 	*works = r == 0;
@@ -101,7 +108,7 @@ static int probe_if_match(struct probe *probe, bool *works, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (!probe->etag[0])
+	if (!*object_validator(&probe->info))
 		return 0;
 	r = try_if_match(probe, works, err);
 	if (r == 0 && !*works) {
@@ -129,7 +136,7 @@ static int is_there(struct probe *probe, bool *there, struct err *err)
 static int probe_delete(struct probe *probe, bool *works, struct err *err)
 {
 	bool there = false;
-	int r = backend_sync_delete(probe->b, probe->key, NOBODYS_ETAG,
+	int r = backend_sync_delete(probe->b, probe->key, nobodys(probe),
 				    probe->deadline_ms, err);
 
 	if (is_unknown(r, err) || r == 0)
@@ -137,7 +144,8 @@ static int probe_delete(struct probe *probe, bool *works, struct err *err)
 	if (r != -ESTALE)
 		return r;
 	err_clear(err);
-	r = backend_sync_delete(probe->b, probe->key, probe->etag,
+	r = backend_sync_delete(probe->b, probe->key,
+				object_validator(&probe->info),
 				probe->deadline_ms, err);
 	if (r == -ESTALE || is_unknown(r, err)) {
 		err_clear(err);
@@ -150,8 +158,8 @@ static int probe_delete(struct probe *probe, bool *works, struct err *err)
 }
 
 /* An upload over what stands there by now must be refused. */
-static int complete(struct probe *probe, const char *upload_id, bool *works,
-		    struct err *err)
+static int complete(struct probe *probe, const char *upload_id,
+		    bool *is_complete, bool *works, struct err *err)
 {
 	struct part_etag part = { .number = 1 };
 	struct object_info info;
@@ -168,8 +176,9 @@ static int complete(struct probe *probe, const char *upload_id, bool *works,
 					    probe->deadline_ms, err);
 	probe->b->caps.complete_create_only = false;
 	*works = r == -EEXIST;
+	*is_complete = r == 0;
 	if (r == 0)
-		memcpy(probe->etag, info.etag, sizeof(probe->etag));
+		probe->info = info;
 	if (r == -EEXIST || is_unknown(r, err)) {
 		err_clear(err);
 		r = 0;
@@ -181,6 +190,7 @@ static int probe_complete(struct probe *probe, bool *works, struct err *err)
 {
 	char upload_id[BACKEND_UPLOAD_ID_MAX];
 	struct err ignored = ERR_INIT;
+	bool is_complete = false;
 	int r;
 
 	r = backend_sync_multipart_create(probe->b, probe->key, upload_id,
@@ -189,8 +199,8 @@ static int probe_complete(struct probe *probe, bool *works, struct err *err)
 		return 0;
 	if (r < 0)
 		return r;
-	r = complete(probe, upload_id, works, err);
-	if (r < 0 || *works)
+	r = complete(probe, upload_id, &is_complete, works, err);
+	if (!is_complete)
 		(void)!backend_sync_multipart_abort(probe->b, probe->key,
 						    upload_id,
 						    probe->deadline_ms,

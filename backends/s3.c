@@ -47,22 +47,18 @@ static int refuse_condition(struct backend_op *op, const char *name)
 static int check_conditions(struct backend_op *op)
 {
 	const struct backend_caps *caps = &op->backend->caps;
-	/* Google's S3 dialect answers 200 to each of them: no need to ask. */
-	bool is_deaf = op->backend->location.scheme == URI_GS;
 
 	if (op->kind == BACKEND_OP_MULTIPART_COMPLETE && op->create_only &&
-	    (is_deaf || !caps->complete_create_only))
+	    !caps->complete_create_only)
 		return refuse_condition(op, "If-None-Match of an upload");
-	if (op->create_only &&
-	    (is_deaf || (caps->probed && !caps->create_only)))
-		return refuse_condition(op, "If-None-Match");
-	if (!op->if_match)
+	if (!caps->probed)
 		return 0;
-	if (op->kind == BACKEND_OP_PUT &&
-	    (is_deaf || (caps->probed && !caps->if_match)))
+	if (op->create_only && !caps->create_only)
+		return refuse_condition(op, "If-None-Match");
+	if (op->kind == BACKEND_OP_PUT && op->if_match && !caps->if_match)
 		return refuse_condition(op, "If-Match");
-	if (op->kind == BACKEND_OP_DELETE &&
-	    (is_deaf || (caps->probed && !caps->delete_if_match)))
+	if (op->kind == BACKEND_OP_DELETE && op->if_match &&
+	    !caps->delete_if_match)
 		return refuse_condition(op, "If-Match on DELETE");
 	return 0;
 }

@@ -377,7 +377,8 @@ void fetch_arrived(void *arg, int r, const struct object_info *info,
 	if (r < 0) {
 		fetch->err = *err;
 	} else {
-		snprintf(fetch->etag, sizeof(fetch->etag), "%s", info->etag);
+		snprintf(fetch->etag, sizeof(fetch->etag), "%s",
+			 object_validator(info));
 		atomic_fetch_add_explicit(&f->bytes_fetched, fetch->len,
 					  memory_order_relaxed);
 	}

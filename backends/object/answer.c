@@ -64,13 +64,18 @@ static bool content_length(const struct http_response *rs, uint64_t *len)
 	       header_length(len, value);
 }
 
-static void take_info(struct object_info *info, const struct http_response *rs)
+static void take_info(struct object_info *info, const struct backend_op *op,
+		      const struct http_response *rs)
 {
 	char value[HEADER_MAX];
 
 	info->etag[0] = '\0';
+	info->generation[0] = '\0';
 	if (header_get(rs, "etag", value))
 		header_etag(info->etag, value);
+	if (backend_has_generations(op->backend) &&
+	    header_get(rs, "x-goog-generation", value))
+		header_generation(info->generation, value);
 	if (!header_get(rs, "last-modified", value) ||
 	    !header_date(&info->mtime_s, value))
 		info->mtime_s = 0;
@@ -103,16 +108,37 @@ static int check_size(const struct backend_op *op, uint64_t total,
 	return 0;
 }
 
-/* Whoever ignores If-Match shows the other etag. */
+/* Whoever ignores the condition shows the other validator. */
 static int check_validator(const struct backend_op *op,
 			   const struct object_info *info, struct err *err)
 {
 	const char *want = op->if_match;
 
-	if (want && info->etag[0] && strcmp(want, info->etag) != 0)
+	if (want && *object_validator(info) && !object_is(info, want))
 		return err_set(err, ERR_CONFLICT, ESTALE,
 			       "the object has changed");
 	return 0;
+}
+
+/*
+ * Google's front end unpacks a gzip object, or packs a plain one, for whom it
+ * takes to want it: that is another stream than the one that ranges count in.
+ * What comes must be encoded as it is stored.
+ */
+static int check_encoding(const struct backend_op *op,
+			  const struct http_response *rs, struct err *err)
+{
+	char stored[HEADER_MAX] = "gzip", sent[HEADER_MAX] = "identity";
+	bool is_known = header_get(rs, "x-goog-stored-content-encoding",
+				   stored);
+	bool is_sent = header_get(rs, "content-encoding", sent);
+
+	if (!backend_has_generations(op->backend) ||
+	    !strcasecmp(stored, sent) || (!is_known && !is_sent))
+		return 0;
+	return err_set(err, ERR_CORRUPT, EBADMSG,
+		       "not sent as it is stored: the store, or a proxy before "
+		       "it, packs or unpacks");
 }
 
 static int check_range_head(const struct backend_op *op,
@@ -169,8 +195,10 @@ static int check_get_head(const struct backend_op *op,
 	uint64_t total = 0;
 	int r;
 
-	take_info(info, rs);
-	r = check_validator(op, info, err);
+	take_info(info, op, rs);
+	r = check_encoding(op, rs, err);
+	if (r == 0)
+		r = check_validator(op, info, err);
 	if (r < 0)
 		return r;
 	if (rs->status == 206)
@@ -238,11 +266,16 @@ enum exchange_verdict answer_whole(struct backend_op *op,
 				   struct http_response *rs, int *out,
 				   struct err *err)
 {
+	int r;
+
 	if (rs->status != 200)
 		return answer_end(out, err_set(err, ERR_CORRUPT, EBADMSG,
 					       "status %d for a whole object",
 					       rs->status));
-	take_info(&op->info, rs);
+	r = check_encoding(op, rs, err);
+	if (r < 0)
+		return answer_end(out, r);
+	take_info(&op->info, op, rs);
 	op->info.size = rs->body_len;
 	return answer_end(out, 0);
 }
@@ -252,7 +285,7 @@ enum exchange_verdict answer_head(struct backend_op *op,
 {
 	struct object_info *info = &op->info;
 
-	take_info(info, rs);
+	take_info(info, op, rs);
 	if (!content_length(rs, &info->size))
 		info->size = BACKEND_SIZE_UNKNOWN;
 	return answer_end(out, 0);
@@ -262,7 +295,7 @@ enum exchange_verdict answer_put(struct backend_op *op,
 				 struct http_response *rs, int *out,
 				 struct err *err)
 {
-	take_info(&op->info, rs);
+	take_info(&op->info, op, rs);
 	op->info.size = op->len;
 	if (op->kind == BACKEND_OP_MULTIPART_PUT && !op->info.etag[0])
 		return answer_malformed(op,

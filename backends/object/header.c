@@ -33,6 +33,19 @@ void header_etag(char etag[BACKEND_ETAG_MAX], const char *text)
 	etag[len] = '\0';
 }
 
+bool header_is_generation(const char *text)
+{
+	size_t len = strspn(text, "0123456789");
+
+	return len && !text[len] && len < BACKEND_GENERATION_MAX;
+}
+
+void header_generation(char generation[BACKEND_GENERATION_MAX],
+		       const char *text)
+{
+	(void)strcpy(generation, header_is_generation(text) ? text : "");
+}
+
 static bool take_number(const char **p, unsigned n_digits, int *out)
 {
 	*out = 0;

@@ -20,6 +20,11 @@ bool header_get(const struct http_response *rs, const char *name,
  */
 void header_etag(char etag[BACKEND_ETAG_MAX], const char *text);
 
+/* Google's generation likewise; "" for what is no such number. */
+void header_generation(char generation[BACKEND_GENERATION_MAX],
+		       const char *text);
+bool header_is_generation(const char *text);
+
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7); false for another. */
 bool header_date(int64_t *s, const char *text);
 

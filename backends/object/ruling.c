@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "backends/object/header.h"
 
 static bool is_code(const char *pattern, const char *code)
 {
@@ -37,8 +38,9 @@ struct ruling ruling_missing(const struct backend_op *op)
 	if (op->kind == BACKEND_OP_DELETE ||
 	    op->kind == BACKEND_OP_MULTIPART_ABORT)
 		return (struct ruling)RULING(SUCCEED, ERR_NONE, 0);
-	/* AWS: If-Match on a key that is gone. */
-	if (op->kind == BACKEND_OP_PUT && op->if_match)
+	/* AWS: If-Match on a key that is gone.  Google: that generation is. */
+	if (op->if_match && (op->kind == BACKEND_OP_PUT ||
+			     header_is_generation(op->if_match)))
 		return ruling_condition_failed(op);
 	return (struct ruling)RULING(FAIL, ERR_MISSING, ENOENT);
 }

@@ -64,6 +64,16 @@ static int choose_region(struct s3_endpoint *e, const struct backend_spec *spec,
 	return 0;
 }
 
+/* storage.googleapis.com, and its regional, private and mTLS siblings. */
+static bool is_google_host(const char *authority)
+{
+	static const char domain[] = ".googleapis.com";
+	size_t len = strcspn(authority, ":"), domain_len = strlen(domain);
+
+	return len > domain_len &&
+	       !strncasecmp(authority + len - domain_len, domain, domain_len);
+}
+
 static int choose_host(struct s3_endpoint *e, const struct backend_spec *spec,
 		       struct err *err)
 {
@@ -166,6 +176,8 @@ int s3_endpoint_init(struct s3_endpoint *out, const struct backend_spec *spec,
 	if (!e.bucket)
 		return err_nomem(err);
 	r = choose_host(&e, spec, err);
+	e.is_google = r == 0 && e.at.authority &&
+		      is_google_host(e.at.authority);
 	if (r == 0)
 		r = choose_region(&e, spec, err);
 	if (r == 0)

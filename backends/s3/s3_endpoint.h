@@ -33,6 +33,7 @@
 struct s3_endpoint {
 	struct address at;	/* authority: NULL on AWS */
 	bool is_aws;		/* the authority depends on the region */
+	bool is_google;		/* one of Google's own hosts */
 	bool is_virtual;
 	bool is_region_fixed;	/* tos: never discovered */
 	char *bucket;

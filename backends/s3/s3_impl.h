@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The S3 dialect: s3, gs (HMAC), swift and tos.  One call is one exchange:
+ * The S3 dialect: s3, gs, swift and tos.  One call is one exchange:
  * s3_prepare() builds and signs an attempt, s3_judge() says what its answer
  * means, and both keep what they learn in struct s3_call (for this call) or
  * struct s3_backend (for all: the region, the clock's offset, list-v1).
+ *
+ * Google's XML API is a flavour of it (struct s3_flavour): another signer,
+ * x-goog-* in place of x-amz-* (never both: 400 ExcessHeaderValues), and
+ * generations.  It is spoken to gs:// locations at Google's own hosts, and
+ * elsewhere with a credential that can only be Google's: a bearer token, or a
+ * key id that begins with GOOG.  Any other server behind gs:// (Ceph) gets the
+ * S3 dialect as it is.
  *
  * Repairs, each at most once a call: the region (a redirect, or a refusal that
  * names another one; where it names none, HEAD of the bucket); the clock (the
@@ -40,6 +47,19 @@ struct s3_backend {
 	atomic_bool is_list_v1;
 };
 
+/* How an attempt is spoken. */
+struct s3_flavour {
+	const struct sigv4_scheme *scheme;
+	const char *service;
+	const char *region;	/* of the scope; NULL: the bucket's own */
+	/*
+	 * Writes know no condition but x-goog-if-generation-match (0: there is
+	 * none), completed uploads none at all; If-None-Match and If-Match
+	 * would be ignored under a 200.
+	 */
+	bool has_generations;
+};
+
 enum s3_stage {
 	S3_STAGE_CALL,		/* the operation itself */
 	S3_STAGE_REGION,	/* HEAD of the bucket, for its region */
@@ -56,6 +76,7 @@ struct s3_call {
 
 	/* How the latest attempt was sent. */
 	unsigned attempt;	/* from 0 */
+	const struct s3_flavour *flavour;
 	char region[S3_REGION_SIZE];
 	bool is_list_v1;
 	struct identity_use use;

@@ -64,6 +64,7 @@ static int find_next(char **next, const struct s3_list *list,
 
 int s3_list_page(struct backend_op *op, struct s3_list *list, struct err *err)
 {
+	struct listing *names = &list->names;
 	char *next = NULL;
 	int r = find_next(&next, list, op, err);
 
@@ -71,5 +72,8 @@ int s3_list_page(struct backend_op *op, struct s3_list *list, struct err *err)
 		free(next);
 		return r;
 	}
-	return listing_give(op, &list->names, next, err);
+	for (size_t i = 0; i < names->n_entries; i++)
+		if (!backend_has_generations(op->backend))
+			names->entries[i].info.generation[0] = '\0';
+	return listing_give(op, names, next, err);
 }

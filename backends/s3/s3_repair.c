@@ -15,6 +15,8 @@ static const char *advice(const struct s3_call *call,
 {
 	switch (ruling->action) {
 	case RULING_FIX_REGION:
+		if (call->flavour->region)
+			return "";
 		if (call->sb->endpoint.is_region_fixed)
 			return ": the region of the host is not the bucket's";
 		return call->sb->endpoint.is_aws ?
@@ -84,7 +86,8 @@ static bool take_told_region(struct s3_call *call,
 static bool fix_region(struct s3_call *call, const struct http_response *rs,
 		       const struct xml_error *error, const struct err *err)
 {
-	if (call->is_region_done || call->sb->endpoint.is_region_fixed)
+	if (call->is_region_done || call->sb->endpoint.is_region_fixed ||
+	    call->flavour->region)
 		return false;
 	if (is_region_news(call) ||
 	    take_told_region(call, rs, error->region)) {

@@ -7,8 +7,32 @@
 #include "backends/auth/sigv4.h"
 #include "backends/base/digest.h"
 #include "backends/base/encode.h"
+#include "backends/object/header.h"
 
 #define PAIRS_MAX 8
+
+static const struct s3_flavour amazon = {
+	.scheme = &sigv4_aws,
+	.service = "s3",
+};
+static const struct s3_flavour google = {
+	.scheme = &sigv4_goog,
+	.service = "storage",
+	.region = "auto",
+	.has_generations = true,
+};
+
+static const struct s3_flavour *choose_flavour(const struct s3_backend *sb,
+					       const struct cred *cred)
+{
+	bool is_googles = cred->kind == CRED_BEARER ||
+			  (cred->kind == CRED_KEYS &&
+			   !strncmp(cred->access_key_id, "GOOG", 4));
+
+	if (sb->base.location.scheme != URI_GS)
+		return &amazon;
+	return sb->endpoint.is_google || is_googles ? &google : &amazon;
+}
 
 /*
  * One request before it is signed.  The values point into the op, into text
@@ -61,13 +85,44 @@ static void add_if_match(struct draft *d, const char *etag, bool is_quoted)
 	add_header(d, "if-match", d->if_match);
 }
 
+/* What a read is pinned by: the generation itself, or the ETag. */
+static void pin_read(struct draft *d, const struct backend_op *op)
+{
+	if (!op->if_match)
+		return;
+	if (backend_has_generations(op->backend) &&
+	    header_is_generation(op->if_match))
+		add_query(d, "generation", op->if_match);
+	else
+		add_if_match(d, op->if_match, true);
+}
+
+/* The conditions of a write. */
+static void add_conditions(struct draft *d, const struct s3_call *call)
+{
+	const struct backend_op *op = call->op;
+
+	if (call->flavour->has_generations) {
+		if (op->create_only)
+			add_header(d, "x-goog-if-generation-match", "0");
+		else if (op->if_match)
+			add_header(d, "x-goog-if-generation-match",
+				   op->if_match);
+		return;
+	}
+	if (op->create_only)
+		add_header(d, "if-none-match", "*");
+	if (op->if_match)
+		add_if_match(d, op->if_match,
+			     !op->backend->caps.if_match_unquoted);
+}
+
 static void draft_get(struct draft *d, struct s3_call *call)
 {
 	struct backend_op *op = call->op;
 
 	d->method = HTTP_GET;
-	if (op->if_match)
-		add_if_match(d, op->if_match, true);
+	pin_read(d, op);
 	if (op->kind == BACKEND_OP_GET_ALL)
 		return;
 	(void)snprintf(d->range, sizeof(d->range), "bytes=%llu-%llu",
@@ -95,11 +150,7 @@ static void draft_put(struct draft *d, struct s3_call *call)
 	draft_body(d, op->data, op->len);
 	if (op->content_type)
 		add_header(d, "content-type", op->content_type);
-	if (op->create_only)
-		add_header(d, "if-none-match", "*");
-	if (op->if_match)
-		add_if_match(d, op->if_match,
-			     !op->backend->caps.if_match_unquoted);
+	add_conditions(d, call);
 }
 
 static void draft_list(struct draft *d, struct s3_call *call)
@@ -169,8 +220,7 @@ static void draft_complete(struct draft *d, struct s3_call *call)
 	add_query(d, "uploadId", call->op->upload_id);
 	draft_body(d, call->body.data, call->body.len);
 	add_header(d, "content-type", "application/xml");
-	if (call->op->create_only)
-		add_header(d, "if-none-match", "*");
+	add_conditions(d, call);
 }
 
 static void draft_make(struct draft *d, struct s3_call *call)
@@ -196,9 +246,7 @@ static void draft_make(struct draft *d, struct s3_call *call)
 		break;
 	case BACKEND_OP_DELETE:
 		d->method = HTTP_DELETE;
-		if (op->if_match)
-			add_if_match(d, op->if_match,
-				     !op->backend->caps.if_match_unquoted);
+		add_conditions(d, call);
 		break;
 	case BACKEND_OP_LIST:
 		draft_list(d, call);
@@ -263,12 +311,42 @@ static int check_namespace(const struct s3_backend *sb, const struct cred *cred,
 		       space, space, space);
 }
 
-static int sign(struct s3_call *call, const struct draft *d,
-		const struct buf *host, const struct buf *path,
-		struct sigv4_signed *out, struct err *err)
+static int get_cred(struct s3_call *call, struct cred *cred, struct err *err)
 {
-	cleanup_cred struct cred cred;
+	/* Its region is what anybody may ask of a bucket. */
+	int r = identity_get(&call->sb->identity, &call->use,
+			     call->stage == S3_STAGE_REGION, cred, err);
+
+	return r < 0 ? r : check_namespace(call->sb, cred, err);
+}
+
+/* What would be ignored must not look as if it held. */
+static int check_flavour(const struct s3_call *call, struct err *err)
+{
+	const struct backend_op *op = call->op;
+
+	if (!call->flavour->has_generations)
+		return 0;
+	if (op->kind == BACKEND_OP_MULTIPART_COMPLETE && op->create_only)
+		return err_set(err, ERR_USAGE, ENOTSUP,
+			       "the store completes an upload without "
+			       "conditions");
+	if ((op->kind == BACKEND_OP_PUT || op->kind == BACKEND_OP_DELETE) &&
+	    op->if_match && !header_is_generation(op->if_match))
+		return err_set(err, ERR_USAGE, ENOTSUP,
+			       "the store replaces and deletes by generation, "
+			       "and an ETag is none");
+	return 0;
+}
+
+static int sign(struct s3_call *call, const struct draft *d,
+		const struct cred *cred, const struct buf *host,
+		const struct buf *path, struct sigv4_signed *out,
+		struct err *err)
+{
+	const struct s3_flavour *flavour = call->flavour;
 	struct sigv4_request rq = {
+		.scheme = flavour->scheme,
 		.method = http_method_name(d->method),
 		.host = host->data,
 		.path = path->data,
@@ -277,18 +355,12 @@ static int sign(struct s3_call *call, const struct draft *d,
 		.headers = d->headers,
 		.n_headers = d->n_headers,
 		.payload_sha256 = payload_hash(call, d),
-		.region = call->region,
-		.service = "s3",
+		.region = flavour->region ? flavour->region : call->region,
+		.service = flavour->service,
 	};
-	int r;
 
 	rq.time_s = identity_now_s(&call->sb->identity, &call->use);
-	/* Its region is what anybody may ask of a bucket. */
-	r = identity_get(&call->sb->identity, &call->use,
-			 call->stage == S3_STAGE_REGION, &cred, err);
-	if (r == 0)
-		r = check_namespace(call->sb, &cred, err);
-	return r < 0 ? r : sigv4_sign(out, &rq, &cred, err);
+	return sigv4_sign(out, &rq, cred, err);
 }
 
 static void fill_headers(struct http_request *rq, struct s3_call *call,
@@ -301,15 +373,15 @@ static void fill_headers(struct http_request *rq, struct s3_call *call,
 	 * Not signed (Google's front end rewrites it): the stored bytes of a
 	 * gzip object, in place of a transcoded stream that has no ranges.
 	 */
-	if (call->sb->base.location.scheme == URI_GS &&
+	if (backend_has_generations(&call->sb->base) &&
 	    (d->method == HTTP_GET || d->method == HTTP_HEAD))
 		buf_str(&rq->headers, "accept-encoding: gzip\n");
 	buf_str(&rq->headers, sig->headers.data ? sig->headers.data : "");
 }
 
 static int build(struct http_request *rq, struct s3_call *call,
-		 const struct draft *d, struct sigv4_signed *sig,
-		 struct err *err)
+		 const struct draft *d, const struct cred *cred,
+		 struct sigv4_signed *sig, struct err *err)
 {
 	const struct s3_endpoint *endpoint = &call->sb->endpoint;
 	cleanup_buf struct buf host = BUF_INIT;
@@ -322,7 +394,7 @@ static int build(struct http_request *rq, struct s3_call *call,
 	    buf_failed(&d->prefix) || buf_failed(&d->start_after) ||
 	    buf_failed(&call->body))
 		return err_nomem(err);
-	r = sign(call, d, &host, &path, sig, err);
+	r = sign(call, d, cred, &host, &path, sig, err);
 	if (r < 0)
 		return r;
 
@@ -349,8 +421,15 @@ int s3_prepare(void *ctx, unsigned attempt, struct http_request *rq,
 	struct s3_call *call = ctx;
 	cleanup_draft struct draft d = { .method = HTTP_GET };
 	struct sigv4_signed sig = { .target = BUF_INIT };
-	int r;
+	cleanup_cred struct cred cred;
+	int r = get_cred(call, &cred, err);
 
+	if (r < 0)
+		return r;
+	call->flavour = choose_flavour(call->sb, &cred);
+	r = check_flavour(call, err);
+	if (r < 0)
+		return r;
 	call->attempt = attempt;
 	lock_take(&call->sb->lock);
 	memcpy(call->region, call->sb->region, sizeof(call->region));
@@ -361,7 +440,7 @@ int s3_prepare(void *ctx, unsigned attempt, struct http_request *rq,
 		buf_str(&d.key, call->op->key);
 	}
 	draft_make(&d, call);
-	r = build(rq, call, &d, &sig, err);
+	r = build(rq, call, &d, &cred, &sig, err);
 	sigv4_release(&sig);
 	return r;
 }

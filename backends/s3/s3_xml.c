@@ -47,6 +47,8 @@ static int list_field(struct list_parse *lp, const char *name,
 			       "XML: a size that is none");
 	if (!strcmp(name, "ETag"))
 		header_etag(info->etag, text);
+	else if (!strcmp(name, "Generation"))
+		header_generation(info->generation, text);
 	else if (!strcmp(name, "LastModified") &&
 		 clock_parse_iso(text, &info->mtime_s, NULL) < 0)
 		info->mtime_s = 0;

@@ -89,7 +89,7 @@ static int look_each(void *arg, const struct list_entry *entry,
 	if (!record)
 		return -ENOMEM;
 	record->listed_size = entry->info.size;
-	record->etag = strdup(entry->info.etag);
+	record->etag = strdup(object_validator(&entry->info));
 	return record->etag ? 0 : err_nomem(err);
 }
 

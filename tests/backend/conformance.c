@@ -120,17 +120,13 @@ int main(int argc, char **argv)
 		s.how.addressing = strcmp(argv[3], "path") ?
 					   ADDRESSING_VIRTUAL :
 					   ADDRESSING_PATH;
-	s.has_conditions = strncmp(location, "gs://", 5) != 0;
 	must(http_engine_new(&s.engine, &options, &err), &err, "engine");
 	s.b = must_open(&s.how, s.engine);
 
 	test_reading(&s);
 	test_listing(&s);
 	test_writing(&s);
-	if (s.has_conditions)
-		test_races(&s);
-	else
-		skip("races", "the dialect has no conditional writes");
+	test_races(&s);
 	if (s.how.creds)
 		test_refusals(&s);
 	else

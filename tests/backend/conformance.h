@@ -14,8 +14,6 @@ struct subject {
 	struct backend *b;
 	/* A directory has no keys such as "a//b", "..", "x/". */
 	bool has_any_key;
-	/* Google's S3 dialect has no conditional writes. */
-	bool has_conditions;
 };
 
 void test_reading(struct subject *s);

@@ -93,6 +93,7 @@ int main(void)
 	scripted_refusals();
 	scripted_lists();
 	scripted_writes();
+	scripted_google();
 	http_engine_free(engine);
 	cred_source_put_ref(own_creds);
 	return tap_done();

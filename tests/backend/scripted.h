@@ -51,5 +51,6 @@ void scripted_reads(void);
 void scripted_refusals(void);
 void scripted_lists(void);
 void scripted_writes(void);
+void scripted_google(void);
 
 #endif

@@ -19,7 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'system'))
 
 import harness                                                # noqa: E402
-from ds_servers import NotInstalled, Radosgw                  # noqa: E402
+from ds_servers import NotInstalled, Radosgw, Scripted                  # noqa: E402
 
 SUITE = os.path.join(os.environ.get('top_builddir', '.'), 'tests/backend/conformance')
 CASES_MIN = 100
@@ -168,8 +168,19 @@ def dialects(tap, store, top):
     suite(tap, 's3 unsigned', 's3://open', url, 'path')
 
 
+def google(tap):
+    """Google's own dialect, with generations in place of ETags."""
+    with Scripted() as server:
+        server.client().make_bucket('conform')
+        server.settings(keys={'GOOG1EXAMPLE': 'google-secret'})
+        suite(tap, 'gs google', 'gs://conform/gs', server.gcs, 'path',
+              env={'AWS_ACCESS_KEY_ID': 'GOOG1EXAMPLE', 'AWS_SECRET_ACCESS_KEY': 'google-secret'})
+        tap.equal(server.ask('GET', '/__troubles'), [], 'gs google: the server had no trouble')
+
+
 def main():
     tap = harness.Tap()
+    google(tap)
     with harness.scratch() as top:
         place = os.path.join(top, 'store')
         os.mkdir(place)

@@ -6,6 +6,7 @@
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"
+#include "backends/object/header.h"
 #include "backends/s3/s3_xml.h"
 
 /* What goes into a header, a log line or a host name later. */
@@ -43,6 +44,8 @@ static void check_list(const uint8_t *data, size_t size)
 		FUZZ_CHECK(e->info.size <= INT64_MAX ||
 			   e->info.size == BACKEND_SIZE_UNKNOWN);
 		check_plain(e->info.etag, sizeof(e->info.etag));
+		FUZZ_CHECK(!e->info.generation[0] ||
+			   header_is_generation(e->info.generation));
 		FUZZ_CHECK(!i || strcmp(e[-1].key, e->key) < 0);
 	}
 }

@@ -132,13 +132,6 @@ def import_twice(tap, config, env, case, dump):
     tap.ok(again.returncode == 0, f'{case.name}: and again', again.stderr)
 
 
-def check_google(tap, config, env, dump):
-    """What ignores conditions gets no catalog, and says where to put one."""
-    p = run('-c', config, 'dataset', 'import', 'osmo', 'google', dump, env=env)
-    tap.ok(p.returncode != 0 and 'If-' in p.stderr and '--catalog' in p.stderr,
-           'gs: no catalog where conditions are ignored, with advice', p.stderr)
-
-
 def check_mounted(tap, top, config, env, all_cases, tree, store):
     os.mkdir(top + '/mnt')
     with Mount(config, top + '/mnt', top + '/log', env=env) as m:
@@ -174,14 +167,10 @@ def drive(tap, top, store):
     tree = write_tree(top + '/tree')
     all_cases = cases(top, store)
     buckets = {c.name: c.settings for c in all_cases} | hopeless(store)
-    os.mkdir(top + '/google-catalog')
     config = harness.write_config(
         top + '/config.yaml', buckets, cache_dir=top + '/cache',
-        extra={'secrets_dir': top + '/secrets',
-               'buckets': {'google': {'catalog': f'file://{top}/google-catalog'}}})
+        extra={'secrets_dir': top + '/secrets'})
     clean = {k: '' for k in os.environ if k.startswith('AWS_')}
-    no_catalog = harness.write_config(top + '/no-catalog.yaml', buckets,
-                                      extra={'secrets_dir': top + '/secrets'})
     # The ambient place of a bucket without a credential.
     env = dict(clean, AWS_ENDPOINT_URL_S3=store.endpoint, HOME=top,
                AWS_S3_FORCE_PATH_STYLE='true', OSMO_CONFIG_FILE_DIR=top + '/none')
@@ -190,8 +179,6 @@ def drive(tap, top, store):
     for case in all_cases:
         dump = case.fill(clients[case.name], top, tree)
         import_twice(tap, config, env, case, dump)
-        if case.name == 'google':
-            check_google(tap, no_catalog, env, dump)
     if os.path.exists('/dev/fuse'):
         check_mounted(tap, top, config, env, all_cases, tree, store)
     else:

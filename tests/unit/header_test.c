@@ -75,3 +75,20 @@ Test(header, etags_that_cannot_be_sent_back_are_none)
 	header_etag(etag, text);
 	cr_expect_eq(strlen(etag), BACKEND_ETAG_MAX - 1);
 }
+
+Test(header, generations_are_positive_numbers_of_64_bits_or_none)
+{
+	static const char *const bad[] = {
+		"", "-1", "+1", " 1", "1 ", "1x", "0x1", "12345678901234567890",
+	};
+	char generation[BACKEND_GENERATION_MAX];
+
+	header_generation(generation, "1732156539000123");
+	cr_expect_str_eq(generation, "1732156539000123");
+	header_generation(generation, "9223372036854775807");
+	cr_expect_str_eq(generation, "9223372036854775807");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		header_generation(generation, bad[i]);
+		cr_expect_str_eq(generation, "", "%s", bad[i]);
+	}
+}

@@ -195,6 +195,31 @@ Test(s3_endpoint, the_environment_counts_where_nothing_is_configured)
 				     "us-east1", false });
 }
 
+static void check_google(const char *override_url, bool is_google)
+{
+	cleanup_uri struct uri uri;
+	cleanup_s3_endpoint struct s3_endpoint e;
+	struct backend_spec spec = { .location = &uri,
+				     .override_url = override_url };
+	struct err err = ERR_INIT;
+
+	cr_assert_eq(uri_parse_location(&uri, "gs://bkt", &err), 0);
+	cr_assert_eq(s3_endpoint_init(&e, &spec, &err), 0, "%s", err.text);
+	cr_expect_eq(e.is_google, is_google, "%s", override_url);
+}
+
+Test(s3_endpoint, googles_own_hosts_are_told_by_their_domain)
+{
+	check_google(NULL, true);
+	check_google("https://storage.googleapis.com:443", true);
+	check_google("https://Storage.Europe-West3.rep.GoogleAPIs.com", true);
+	check_google("https://storage-psc.p.googleapis.com:8443/x", true);
+	check_google("https://storage.googleapis.com.example", false);
+	check_google("https://evilgoogleapis.com", false);
+	check_google("https://.googleapis.com", false);
+	check_google("http://127.0.0.1:9000", false);
+}
+
 static void check_refused(const char *uri, const char *override_url,
 			  enum addressing style, const char *region,
 			  const char *says)

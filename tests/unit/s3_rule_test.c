@@ -11,6 +11,22 @@ enum wanted {
 	MATCH,
 };
 
+Test(s3_rule, a_generation_that_is_gone_is_a_change_to_who_reads_it)
+{
+	char generation[] = "1732156539000123", etag[] = "e1";
+	struct backend_op op = { .kind = BACKEND_OP_GET,
+				 .if_match = generation };
+
+	cr_expect_eq(s3_rule(&op, 404, "NoSuchKey").code, ESTALE);
+	cr_expect_eq(s3_rule(&op, 404, "").code, ESTALE);
+	cr_expect_eq(s3_rule(&op, 404, "NoSuchBucket").code, ENOENT);
+	op.if_match = etag;
+	cr_expect_eq(s3_rule(&op, 404, "NoSuchKey").code, ENOENT);
+	op.kind = BACKEND_OP_DELETE;
+	op.if_match = generation;
+	cr_expect_eq(s3_rule(&op, 404, "NoSuchKey").action, RULING_SUCCEED);
+}
+
 static struct ruling rule(enum backend_op_kind kind, enum wanted wanted,
 			  int status, const char *code)
 {

@@ -37,6 +37,7 @@ Test(s3_xml, a_page_has_its_entries_in_the_order_of_their_keys)
 			   HEAD "<Name>b</Name><Prefix>p/</Prefix>"
 				"<KeyCount>3</KeyCount><Contents>"
 				"<Key>p/b.txt</Key>"
+				"<Generation>1732156539000123</Generation>"
 				"<LastModified>2026-05-02T12:00:00.000Z"
 				"</LastModified>"
 				"<ETag>&quot;0123456789abcdef-2&quot;</ETag>"
@@ -57,6 +58,9 @@ Test(s3_xml, a_page_has_its_entries_in_the_order_of_their_keys)
 	cr_expect_not(list.names.entries[1].is_prefix);
 	cr_expect_eq(list.names.entries[1].info.size, 8388609);
 	cr_expect_str_eq(list.names.entries[1].info.etag, "0123456789abcdef-2");
+	cr_expect_str_eq(list.names.entries[1].info.generation,
+			 "1732156539000123");
+	cr_expect_str_eq(list.names.entries[2].info.generation, "");
 	cr_expect_eq(list.names.entries[1].info.mtime_s, 1777723200);
 	cr_expect_str_eq(list.names.entries[2].key, "p/c");
 	cr_expect_str_eq(list.names.entries[2].info.etag, "");

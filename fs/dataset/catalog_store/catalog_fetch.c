@@ -39,7 +39,8 @@ static void fetch_done(void *arg, int r, const struct object_info *info,
 	if (r < 0)
 		err_copy(&fetch->err, err);
 	else
-		memcpy(fetch->etag, info->etag, sizeof(fetch->etag));
+		snprintf(fetch->etag, sizeof(fetch->etag), "%s",
+			 object_validator(info));
 	fetch->is_done = true;
 	cond_signal(&fetch->group->woken);
 	lock_drop(&fetch->group->lock);

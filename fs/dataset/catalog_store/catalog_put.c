@@ -219,7 +219,7 @@ static int name_replace(struct catalog_store *store, const char *name,
 		.deadline_ms = deadline_ms,
 	};
 	char key[BACKEND_KEY_MAX], other[DATASET_ID_MAX];
-	char etag[BACKEND_ETAG_MAX];
+	char validator[BACKEND_ETAG_MAX];
 	int r;
 
 	name_key(key, name);
@@ -229,9 +229,11 @@ static int name_replace(struct catalog_store *store, const char *name,
 	if (r < 0)
 		return r;
 	if (r == 0) {
-		memcpy(etag, info->etag, sizeof(etag));
+		/* put_and_see() fills info anew. */
+		(void)snprintf(validator, sizeof(validator), "%s",
+			       object_validator(info));
 		put.key = key;
-		put.if_match = etag;
+		put.if_match = validator;
 		r = put_and_see(store, &put, found, info, err);
 		if (r <= 0)
 			return r;
@@ -279,8 +281,9 @@ int catalog_store_delete_name(struct catalog_store *store, const char *name,
 	if (r == 0)
 		r = catalog_parse_name(id, bytes.data, bytes.len, err);
 	if (r == 0 && strcmp(id, dataset_id) == 0)
-		r = backend_sync_delete(store->backend, key, info.etag,
-					deadline_ms, err);
+		r = backend_sync_delete(store->backend, key,
+					object_validator(&info), deadline_ms,
+					err);
 	if (r < 0 && (err->class == ERR_MISSING || err->class == ERR_CONFLICT)) {
 		err_clear(err);
 		return 0;
@@ -312,10 +315,9 @@ static int read_head(struct catalog_store *store, const char *key,
 	if (r < 0 && err->class == ERR_MISSING) {
 		err_clear(err);
 		buf_clear(now);
-		*info->etag = '\0';
 		return 0;
 	}
-	if (r == 0 && !*info->etag)
+	if (r == 0 && !*object_validator(info))
 		return err_set(err, ERR_USAGE, ENOTSUP,
 			       "the store gives no ETag, so a change could "
 			       "overwrite another one");
@@ -347,7 +349,7 @@ static int head_try(struct catalog_store *store, const char *key,
 	put.data = next.data;
 	put.len = next.len;
 	put.create_only = now.len == 0;
-	put.if_match = now.len > 0 ? info.etag : NULL;
+	put.if_match = now.len > 0 ? object_validator(&info) : NULL;
 	r = put_and_see(store, &put, &found, &after, err);
 	return r < 0 && err->class == ERR_CONFLICT ? 1 : r;
 }

@@ -368,11 +368,10 @@ static int check_object(const struct blob *blob, struct err *err)
 			       "its object has %llu bytes, expected %llu",
 			       (unsigned long long)info.size,
 			       (unsigned long long)blob->size);
-	if (blob->if_match && *info.etag &&
-	    strcmp(blob->if_match, info.etag) != 0)
+	if (blob->if_match && *info.etag && !object_is(&info, blob->if_match))
 		return err_set(err, ERR_CORRUPT, ESTALE,
 			       "its object changed: its etag is %s, expected %s",
-			       info.etag, blob->if_match);
+			       object_validator(&info), blob->if_match);
 	return 0;
 }
 

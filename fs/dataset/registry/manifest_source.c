@@ -47,7 +47,8 @@ static void slice_start(struct slice *s, struct backend *b, const char *key,
 		.offset = offset,
 		.len = len,
 		.dst = s->bytes,
-		.if_match = whole->etag[0] ? whole->etag : NULL,
+		.if_match = *object_validator(whole) ? object_validator(whole) :
+						       NULL,
 		.expect_size = whole->size,
 		.deadline_ms = clock_ms() + MANIFEST_RANGE_TIMEOUT_MS,
 	};

@@ -17,8 +17,12 @@
 
 enum bucket_mode { BUCKET_READ_ONLY, BUCKET_READ_WRITE, BUCKET_MODE_BAD };
 
-/* A static credential of OSMO's form; NULL members were not given. */
+/*
+ * A static credential of OSMO's form; NULL members were not given.  It goes
+ * with the last who holds it.
+ */
 struct settings_cred {
+	unsigned more;		/* atomic: holders but one */
 	char *origin;		/* "secret prod-bucket-cred", for status */
 	char *endpoint;		/* the profile it was written for */
 	char *region;
@@ -180,7 +184,11 @@ char *settings_find(const char *given, struct err *err) MUST_CHECK;
  */
 int settings_client_cred(struct settings_cred **out, const char *profile,
 			 struct err *err) MUST_CHECK;
+struct settings_cred *settings_cred_get_ref(const struct settings_cred *cred);
 void settings_cred_free(struct settings_cred *cred);
+/* The same key for the same place; where they come from does not count. */
+bool settings_cred_equal(const struct settings_cred *a,
+			 const struct settings_cred *b);
 
 /*
  * "500GiB", "10 GB", "1.5Ti", "1024": bytes; 0 or -EINVAL.  K M G T P E (with

@@ -134,8 +134,6 @@ struct settings_cred *settings_cred_read(struct settings_context *context,
 					 const struct yaml_node *node,
 					 const struct field_path *path,
 					 const struct settings_bucket *bucket);
-bool settings_cred_equal(const struct settings_cred *a,
-			 const struct settings_cred *b);
 
 /* How a credential writes its addressing_style. */
 #define SETTINGS_ADDRESSINGS (ADDRESSING_PATH + 1)

@@ -19,9 +19,17 @@ static void wiped_free(char *text)
 	free(text);
 }
 
+struct settings_cred *settings_cred_get_ref(const struct settings_cred *cred)
+{
+	struct settings_cred *held = (struct settings_cred *)(uintptr_t)cred;
+
+	__atomic_fetch_add(&held->more, 1, __ATOMIC_RELAXED);
+	return held;
+}
+
 void settings_cred_free(struct settings_cred *cred)
 {
-	if (!cred)
+	if (!cred || __atomic_fetch_sub(&cred->more, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	free(cred->origin);
 	free(cred->endpoint);

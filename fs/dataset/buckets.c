@@ -10,81 +10,6 @@
 #include "fs/dataset/registry/buckets_impl.h"
 #include "fs/dataset/reference.h"
 
-static void bucket_release(struct bucket *b)
-{
-	if (b->store)
-		catalog_store_free(b->store);
-	if (b->catalog)
-		catalog_put(b->catalog);
-	if (b->catalog_backend)
-		backend_put_ref(b->catalog_backend);
-	if (b->backend)
-		backend_put_ref(b->backend);
-	free(b->problem);
-	lock_release(&b->lock);
-}
-
-/* A bucket that cannot be used keeps its place and says why. */
-static int bucket_close(struct bucket *b, struct err *err)
-{
-	if (!b->problem)
-		b->problem = strdup(err->text);
-	if (!b->problem)
-		return err_nomem(err);
-	err_clear(err);
-	return 0;
-}
-
-static int bucket_open_catalog(struct buckets *bs, struct bucket *b,
-			       struct err *err)
-{
-	const struct settings_bucket *sb = b->settings;
-	int r;
-
-	if (sb->has_catalog) {
-		struct backend_spec spec = { .location = &sb->catalog_location };
-
-		r = buckets_location_spec(bs, b, &sb->catalog_location, &spec,
-					  err);
-		if (r == 0)
-			r = backend_open(&b->catalog_backend, &spec,
-					 bs->engine, err);
-		if (spec.creds)
-			cred_source_put_ref(spec.creds);
-		if (r < 0)
-			return err_wrap(err, "catalog %s", sb->catalog);
-	} else {
-		b->catalog_backend = backend_get_ref(b->backend);
-	}
-	return catalog_store_new(&b->store, b->catalog_backend,
-				 bs->settings->cache_dir, err);
-}
-
-static int bucket_open(struct buckets *bs, struct bucket *b, struct err *err)
-{
-	const struct settings_bucket *sb = b->settings;
-	struct backend_spec spec = { .location = &sb->location };
-	int r;
-
-	if (sb->problem) {
-		b->problem = strdup(sb->problem);
-		return b->problem ? 0 : err_nomem(err);
-	}
-
-	r = buckets_location_spec(bs, b, &sb->location, &spec, err);
-	if (r == 0) {
-		spec.read_only = sb->mode == BUCKET_READ_ONLY;
-		r = backend_open(&b->backend, &spec, bs->engine, err);
-	}
-	if (spec.creds)
-		cred_source_put_ref(spec.creds);
-	if (r == 0)
-		r = bucket_open_catalog(bs, b, err);
-	if (r == -ENOMEM)
-		return r;
-	return r < 0 ? bucket_close(b, err) : 0;
-}
-
 /* Some bucket lies beyond this machine: the engine is needed. */
 static bool settings_need_http(const struct settings *settings)
 {
@@ -102,67 +27,91 @@ static bool settings_need_http(const struct settings *settings)
 	return false;
 }
 
+static int open_engine(struct buckets *bs, const struct settings *settings,
+		       struct err *err)
+{
+	const struct http_options http = {
+		.user_agent = "datasetfs/" PACKAGE_VERSION,
+		.ca_file = bs->settings->ca_file,
+	};
+
+	if (bs->engine || !settings_need_http(settings))
+		return 0;
+	return http_engine_new(&bs->engine, &http, err);
+}
+
+static int start(struct buckets *bs, struct err *err)
+{
+	struct bucket_set *set = NULL;
+	int r;
+
+	bs->all = calloc(BUCKETS_EVER_MAX, sizeof(struct bucket *));
+	if (!bs->all)
+		return err_nomem(err);
+	r = open_engine(bs, bs->settings, err);
+	if (r == 0)
+		r = bucket_set_new(&set, bs, bs->settings, NULL, err);
+	if (r < 0)
+		return r;
+	bucket_set_serve(bs, set);
+	r = buckets_tree_start(bs, err);
+	return r < 0 ? r : buckets_catalog_start(bs, err);
+}
+
 int buckets_new(struct buckets **out, const struct settings *settings,
 		const struct buckets_options *opt, struct err *err)
 {
 	struct buckets *bs = calloc(1, sizeof(*bs));
-	size_t places = 1;
 	int r;
 
 	if (!bs)
 		return err_nomem(err);
 	bs->settings = settings;
 	bs->sync_only = opt->sync_only;
+	bs->on_new = opt->on_new;
+	bs->on_new_arg = opt->on_new_arg;
+	lock_init(&bs->set_lock);
 	lock_init(&bs->timer_lock);
 	cond_init(&bs->timer_cond);
 	lock_init(&bs->jobs_lock);
-
-	bs->buckets = calloc(settings->n_buckets + 1, sizeof(*bs->buckets));
-	if (!bs->buckets) {
-		r = err_nomem(err);
-		goto fail;
+	r = start(bs, err);
+	if (r < 0) {
+		buckets_free(bs);
+		return r;
 	}
-	/* One for each dataset_path, catalog and foreign place at the most. */
-	for (size_t i = 0; i < settings->n_buckets; i++)
-		places += 2 + settings->buckets[i].n_foreign;
-	bs->client_creds = calloc(places, sizeof(struct settings_cred *));
-	if (!bs->client_creds) {
-		r = err_nomem(err);
-		goto fail;
-	}
-	if (settings_need_http(settings)) {
-		const struct http_options http = {
-			.user_agent = "datasetfs/" PACKAGE_VERSION,
-			.ca_file = settings->ca_file,
-		};
-
-		r = http_engine_new(&bs->engine, &http, err);
-		if (r < 0)
-			goto fail;
-	}
-	for (size_t i = 0; i < settings->n_buckets; i++) {
-		struct bucket *b = &bs->buckets[i];
-
-		b->owner = bs;
-		b->settings = &settings->buckets[i];
-		b->index = i;
-		lock_init(&b->lock);
-		bs->n_buckets = i + 1;
-		r = bucket_open(bs, b, err);
-		if (r < 0)
-			goto fail;
-	}
-	r = buckets_open_locations(bs, err);
-	if (r == 0)
-		r = buckets_tree_start(bs, err);
-	if (r == 0)
-		r = buckets_catalog_start(bs, err);
-	if (r < 0)
-		goto fail;
 	*out = bs;
 	return 0;
-fail:
-	buckets_free(bs);
+}
+
+static int check_strictly(const struct bucket_set *set, struct err *err)
+{
+	for (size_t i = 0; i < set->settings->n_buckets; i++) {
+		const struct bucket *b = set->buckets[i];
+
+		if (b->problem)
+			return err_set(err, ERR_USAGE, EINVAL, "bucket %s: %s",
+				       b->name, b->problem);
+	}
+	return 0;
+}
+
+int buckets_reload(struct buckets *bs, struct settings *settings, bool strict,
+		   struct err *err)
+{
+	struct bucket_set *set = NULL;
+	int r = open_engine(bs, settings, err);
+
+	if (r < 0) {
+		settings_free(settings);
+		return r;
+	}
+	r = bucket_set_new(&set, bs, settings, settings, err);
+	if (r == 0 && strict)
+		r = check_strictly(set, err);
+	if (r == 0)
+		bucket_set_serve(bs, set);
+	else if (set)
+		bucket_set_drop(bs, set);
 	return r;
 }
 
@@ -179,50 +128,80 @@ void buckets_free(struct buckets *bs)
 	buckets_stop(bs);
 	buckets_catalog_stop(bs);
 	buckets_tree_stop(bs);
-	buckets_close_locations(bs);
-	for (size_t i = 0; i < bs->n_buckets; i++)
-		bucket_release(&bs->buckets[i]);
-	free(bs->buckets);
+	if (bs->all)
+		buckets_free_all(bs);
+	if (bs->set)
+		bucket_set_put(bs->set);
+	places_free(bs);
 	/* Last: operations in flight hold references of their own to backends. */
 	if (bs->engine)
 		http_engine_free(bs->engine);
-	for (size_t i = 0; i < bs->n_client_creds; i++)
-		settings_cred_free(bs->client_creds[i]);
-	free(bs->client_creds);
 	lock_release(&bs->jobs_lock);
 	cond_release(&bs->timer_cond);
 	lock_release(&bs->timer_lock);
+	lock_release(&bs->set_lock);
 	free(bs);
 }
 
 size_t buckets_count(const struct buckets *bs)
 {
-	return bs->n_buckets;
+	return __atomic_load_n(&bs->n_all, __ATOMIC_ACQUIRE);
 }
 
 struct bucket *buckets_at(const struct buckets *bs, size_t i)
 {
-	return i < bs->n_buckets ? &bs->buckets[i] : NULL;
+	if (i >= buckets_count(bs) || bucket_is_gone(bs->all[i]))
+		return NULL;
+	return bs->all[i];
 }
 
-struct bucket *buckets_find(const struct buckets *bs, const char *name)
+size_t buckets_live(struct buckets *bs)
 {
-	for (size_t i = 0; i < bs->n_buckets; i++)
-		if (strcmp(bs->buckets[i].settings->name, name) == 0)
-			return &bs->buckets[i];
+	cleanup_bucket_set struct bucket_set *set = bucket_set_get(bs);
+
+	return set->settings->n_buckets;
+}
+
+struct bucket *buckets_find(struct buckets *bs, const char *name)
+{
+	cleanup_bucket_set struct bucket_set *set = bucket_set_get(bs);
+
+	for (size_t i = 0; i < set->settings->n_buckets; i++)
+		if (strcmp(set->settings->buckets[i].name, name) == 0)
+			return set->buckets[i];
 	return NULL;
 }
 
-struct bucket *buckets_default(const struct buckets *bs)
+struct bucket *buckets_default(struct buckets *bs)
 {
-	const char *name = bs->settings->default_bucket;
+	cleanup_bucket_set struct bucket_set *set = bucket_set_get(bs);
 
-	return name ? buckets_find(bs, name) : NULL;
+	return set->default_bucket;
 }
 
 const char *bucket_name(const struct bucket *b)
 {
-	return b->settings->name;
+	return b->name;
+}
+
+const char *bucket_key(const struct bucket *b)
+{
+	return b->key;
+}
+
+bool bucket_is_gone(const struct bucket *b)
+{
+	return __atomic_load_n(&b->is_gone, __ATOMIC_ACQUIRE);
+}
+
+struct bucket_access bucket_access(struct bucket *b)
+{
+	struct bucket_access access;
+
+	lock_take(&b->lock);
+	access = b->access;
+	lock_drop(&b->lock);
+	return access;
 }
 
 const struct settings_bucket *bucket_settings(const struct bucket *b)
@@ -247,7 +226,7 @@ struct catalog_store *bucket_store(struct bucket *b)
 
 struct backend *bucket_backend(struct bucket *b)
 {
-	return b->backend;
+	return b->place ? b->place->backend : NULL;
 }
 
 int buckets_find_or_default(struct buckets *bs, const char *name,
@@ -273,7 +252,7 @@ int buckets_find_or_default(struct buckets *bs, const char *name,
 	if (b->problem)
 		return err_set(err, ERR_AUTH, EACCES,
 			       "bucket %s cannot be used: %s",
-			       b->settings->name, b->problem);
+			       b->name, b->problem);
 	*out = b;
 	return 0;
 }
@@ -293,7 +272,7 @@ int buckets_resolve_sync(struct buckets *bs, const struct reference *ref,
 	r = bucket_catalog_sync(found, &c, err);
 	if (r < 0)
 		return r;
-	r = catalog_resolve(c, found->settings->name, ref->name, ref->version,
+	r = catalog_resolve(c, found->name, ref->name, ref->version,
 			    ds, v, err);
 	if (r < 0) {
 		catalog_put(c);

@@ -20,6 +20,13 @@
 
 struct buckets;
 struct bucket;
+struct bucket_set;
+
+/*
+ * Buckets that one registry ever has: a reload that needs more is refused
+ * until the next mount.
+ */
+#define BUCKETS_EVER_MAX 65536u
 
 #define CATALOG_FRESH_MS 8000	/* at most one LIST a used bucket for so long;
 				   below the 10 s that DESIGN.md promises */
@@ -29,8 +36,13 @@ struct bucket;
 #define TREE_BAD_MS 5000	/* a version whose manifest was found damaged is
 				   not read again for so long */
 
+/* A bucket that nobody can find yet; an error ends what made it. */
+typedef int (*bucket_new_fn)(void *arg, struct bucket *b, struct err *err);
+
 struct buckets_options {
 	bool sync_only;		/* a command: no background threads */
+	bucket_new_fn on_new;	/* may be NULL */
+	void *on_new_arg;
 };
 /*
  * settings is borrowed and must outlive the registry.  Nothing is asked of the
@@ -44,6 +56,21 @@ int buckets_new(struct buckets **out, const struct settings *settings,
  * said in the log: all is served all the same, but expanded again when it was
  * forgotten.  buckets_new() asks this for itself.
  */
+
+/*
+ * Another configuration in place of the one that is served; takes settings
+ * over, whatever comes of it.  A bucket with the same key (see bucket_key)
+ * stays the same object, with its catalog and whoever is in it; its mode and
+ * access are as they are now, its credential is replaced.  One that is not in
+ * the configuration any more is gone, and comes back with its key.  Where the
+ * cache lies, how much is taken, and the ca_file stay as they were at first.
+ *
+ * One caller at a time.  strict: -EINVAL (ERR_USAGE) when a bucket has a
+ * problem.  After an error everything is served as before.
+ */
+int buckets_reload(struct buckets *buckets, struct settings *settings,
+		   bool strict, struct err *err) MUST_CHECK;
+
 int buckets_cache_check(const struct settings *settings);
 /*
  * Ends all requests to stores, now and from now on, so that a daemon that ends
@@ -56,16 +83,45 @@ void buckets_free(struct buckets *buckets);
 /* Bytes that the trees of versions take in the cache directory. */
 uint64_t buckets_trees_bytes(const struct buckets *buckets);
 
+/* All that were ever registered, by their indices, which are never reused. */
 size_t buckets_count(const struct buckets *buckets);
+/* NULL where it is gone. */
 struct bucket *buckets_at(const struct buckets *buckets, size_t i);
+size_t buckets_live(struct buckets *buckets);	/* that are not gone */
 /* NULL where there is none of that name. */
-struct bucket *buckets_find(const struct buckets *buckets, const char *name);
+struct bucket *buckets_find(struct buckets *buckets, const char *name);
 /* The default bucket, or NULL. */
-struct bucket *buckets_default(const struct buckets *buckets);
+struct bucket *buckets_default(struct buckets *buckets);
 
+/* A bucket lives as long as the registry, whatever is reloaded. */
 const char *bucket_name(const struct bucket *b);
-const struct settings_bucket *bucket_settings(const struct bucket *b);
+/*
+ * What makes it this bucket and no other: its name, where it lies and how it
+ * is reached (but the credential), or why it cannot be used.  Never changes.
+ */
+const char *bucket_key(const struct bucket *b);
 size_t bucket_index(const struct bucket *b);	/* in buckets_at() order */
+/*
+ * It is not configured any more.  Whoever is in it keeps what is cached;
+ * catalogs and trees that would have to be fetched are -ESTALE (ERR_MISSING).
+ */
+bool bucket_is_gone(const struct bucket *b);
+/* Who may see it, as of now; what is not given is -1. */
+struct bucket_access {
+	uid_t uid;
+	gid_t gid;
+	int access;
+};
+struct bucket_access bucket_access(struct bucket *b);
+/*
+ * All that the file says of it, as of now, until hold is put.  NULL for one
+ * that went long ago.
+ */
+const struct settings_bucket *bucket_settings_get(struct bucket *b,
+						  struct bucket_set **hold);
+void bucket_settings_put(struct bucket_set *hold);
+/* The same for a command, which reloads nothing. */
+const struct settings_bucket *bucket_settings(const struct bucket *b);
 /* NULL: usable; else why it refuses entry. */
 const char *bucket_problem(const struct bucket *b);
 struct catalog_store *bucket_store(struct bucket *b);
@@ -121,11 +177,15 @@ void buckets_building(struct buckets *buckets, struct buf *out);
  * The backend and relative key for an entry's storage URI, below any
  * configured dataset_path or a foreign: prefix of bucket b (the longest match
  * wins).  The backend is borrowed from the registry (it lives as long); *key
- * points into uri.  -EACCES (ERR_AUTH): not allowed; the text names the
+ * points into uri.  A bucket that is gone: as it was configured last, or
+ * -ESTALE (ERR_MISSING) where that was long ago.  -EACCES (ERR_AUTH): not allowed; the text names the
  * profile and the line to configure.
  */
 int bucket_locate(struct bucket *b, const char *uri, struct backend **backend,
 		  const char **key, struct err *err) MUST_CHECK;
+
+/* A location that holds it is configured for b, but cannot be opened. */
+bool bucket_location_is_broken(struct bucket *b, const char *uri);
 
 /*
  * The same for a place that is listed: it may be a dataset_path or a foreign:

@@ -94,7 +94,7 @@ static int refuse_problems(const struct run *run, struct err *err)
 	for (size_t i = 0; i < buckets_count(run->fs.buckets); i++) {
 		struct bucket *b = buckets_at(run->fs.buckets, i);
 
-		if (bucket_problem(b))
+		if (b && bucket_problem(b))
 			return err_set(err, ERR_USAGE, EINVAL, "bucket %s: %s",
 				       bucket_name(b), bucket_problem(b));
 	}
@@ -106,7 +106,7 @@ static void log_problems(const struct run *run)
 	for (size_t i = 0; i < buckets_count(run->fs.buckets); i++) {
 		struct bucket *b = buckets_at(run->fs.buckets, i);
 
-		if (bucket_problem(b))
+		if (b && bucket_problem(b))
 			log_warn("mount", "bucket cannot be used: bucket=%s error=\"%s\"",
 				 bucket_name(b), bucket_problem(b));
 	}

@@ -5,11 +5,9 @@
 #include "fs/mount/nodes/nodeid.h"
 #include "tests/unit/mount_fixture.h"
 
-static struct settings_bucket settings_b[] = {
-	{ .name = (char *)"one" }, { .name = (char *)"two" },
-};
 static struct bucket buckets[] = {
-	{ .settings = &settings_b[0] }, { .settings = &settings_b[1] },
+	{ .name = (char *)"one", .key = (char *)"1" },
+	{ .name = (char *)"two", .key = (char *)"2" },
 };
 
 static uint32_t bind(struct names *names, enum name_kind kind, struct bucket *b,

@@ -8,8 +8,7 @@
 #include "fs/mount/nodes/nodeid.h"
 #include "tests/unit/mount_fixture.h"
 
-static struct settings_bucket settings_b = { .name = (char *)"one" };
-static struct bucket bucket = { .settings = &settings_b };
+static struct bucket bucket = { .name = (char *)"one", .key = (char *)"1" };
 static char dir[] = "/tmp/datasetfs-slots-test-XXXXXX";
 static int dirfd_;
 static struct slots *slots;

@@ -20,8 +20,8 @@ static char dir[] = "/tmp/datasetfs-version-test-XXXXXX";
 static char place[160];		/* "file:///tmp/.../b" */
 static int trees_fd;
 static struct backend *store;
-static struct settings_bucket settings;
-static struct bucket bucket = { .settings = &settings };
+static struct bucket bucket;
+static struct place catalog_place;
 static struct dataset dataset = { .id = "ID", .name = (char *)"ds" };
 static struct version version = { .number = 7 };
 
@@ -53,9 +53,9 @@ static void setup(void)
 	cr_assert_eq(uri_parse_location(&uri, place, &err), 0);
 	cr_assert_eq(backend_open(&store, &spec, NULL, &err), 0, "%s",
 		     err.text);
-	bucket.catalog_backend = store;
-	settings.catalog_location.text = (char *)"file:///elsewhere";
-	settings.has_catalog = true;
+	catalog_place.backend = store;
+	catalog_place.uri.text = (char *)"file:///elsewhere";
+	bucket.catalog_place = &catalog_place;
 }
 
 static void teardown(void)

@@ -8,7 +8,6 @@
 
 #include "backends/base/encode.h"
 #include "backends/base/lock.h"
-#include "fs/dataset/registry/buckets_impl.h"
 #include "fs/dataset/import/import_each.h"
 #include "fs/dataset/import/import_impl.h"
 #include "fs/dataset/registry/manifest_source.h"
@@ -68,19 +67,6 @@ static size_t base_of(const char *uri, size_t len)
 	return is_file ? len - key : len - key - 1;
 }
 
-/* A location that holds it but cannot be opened: no foreign: line mends that. */
-static bool is_broken(const struct bucket *b, const char *uri)
-{
-	for (size_t i = 0; i < b->owner->n_locations; i++) {
-		const struct location *loc = &b->owner->locations[i];
-
-		if (!loc->backend && (loc->owner == b || !loc->is_foreign) &&
-		    uri_below(loc->uri, uri))
-			return true;
-	}
-	return false;
-}
-
 /* 1: the bucket may read objects below that folder; 0: it may not. */
 static int is_covered(struct scan *scan, const char *dir, size_t len,
 		      struct err *err)
@@ -96,7 +82,8 @@ static int is_covered(struct scan *scan, const char *dir, size_t len,
 		return err_nomem(err);
 	return bucket_locate(scan->bucket, probe.data, &backend, &key,
 			     &ignored) == 0 ||
-	       is_broken(scan->bucket, probe.data);
+	       /* No foreign: line mends a location that cannot be opened. */
+	       bucket_location_is_broken(scan->bucket, probe.data);
 }
 
 /*

@@ -62,7 +62,7 @@ static int bucket_known(struct bucket *b, struct catalog **catalog,
 	}
 	*catalog = NULL;
 	return err_set(err, ERR_RETRY, EIO, "bucket %s: no catalog yet: %s",
-		       b->settings->name,
+		       b->name,
 		       b->look_problem[0] ? b->look_problem :
 					    "the store has not answered");
 }
@@ -113,10 +113,10 @@ static void bucket_note_look(struct bucket *b, int r, struct catalog *fresh,
 		log_warn(LOG, "catalog cannot be read, %s: bucket=%s error=\"%s\"",
 			 has_known ? "the last one known is served" :
 				     "and none is known",
-			 b->settings->name, err->text);
+			 b->name, err->text);
 	else if (was_bad && !is_bad)
 		log_info(LOG, "catalog is current again: bucket=%s",
-			 b->settings->name);
+			 b->name);
 }
 
 static int bucket_look(struct bucket *b, struct err *err)
@@ -127,7 +127,7 @@ static int bucket_look(struct bucket *b, struct err *err)
 	r = catalog_store_load(b->store, &fresh,
 			       clock_ms() + CATALOG_TIMEOUT_MS, err);
 	if (r < 0)
-		err_wrap(err, "catalog of bucket %s", b->settings->name);
+		err_wrap(err, "catalog of bucket %s", b->name);
 	bucket_note_look(b, r, fresh, err);
 	return r;
 }
@@ -138,7 +138,7 @@ static void bucket_look_job(void *arg)
 	struct err err = ERR_INIT;
 
 	if (bucket_look(b, &err) < 0)
-		log_debug(LOG, "look failed: bucket=%s", b->settings->name);
+		log_debug(LOG, "look failed: bucket=%s", b->name);
 	bucket_answer(b, true);
 }
 
@@ -186,6 +186,16 @@ static bool bucket_park(struct bucket *b, bucket_catalog_fn done, void *arg,
 	return true;
 }
 
+/* Whether its catalog may be asked for at all. */
+static int bucket_check(const struct bucket *b, struct err *err)
+{
+	if (b->problem)
+		return err_set(err, ERR_AUTH, EACCES,
+			       "bucket %s cannot be used: %s", b->name,
+			       b->problem);
+	return bucket_is_gone(b) ? bucket_gone(b, err) : 0;
+}
+
 void bucket_catalog(struct bucket *b, bucket_catalog_fn done, void *arg)
 {
 	struct buckets *bs = b->owner;
@@ -194,10 +204,9 @@ void bucket_catalog(struct bucket *b, bucket_catalog_fn done, void *arg)
 	bool parked, start = false;
 	int r = 0;
 
-	if (b->problem) {
-		err_set(&err, ERR_AUTH, EACCES, "bucket %s cannot be used: %s",
-			b->settings->name, b->problem);
-		done(arg, -EACCES, NULL, &err);
+	r = bucket_check(b, &err);
+	if (r < 0) {
+		done(arg, r, NULL, &err);
 		return;
 	}
 
@@ -231,10 +240,9 @@ int bucket_catalog_sync(struct bucket *b, struct catalog **out,
 {
 	int r;
 
-	if (b->problem)
-		return err_set(err, ERR_AUTH, EACCES,
-			       "bucket %s cannot be used: %s",
-			       b->settings->name, b->problem);
+	r = bucket_check(b, err);
+	if (r < 0)
+		return r;
 	lock_take(&b->lock);
 	if (b->catalog && bucket_is_fresh(b, clock_ms())) {
 		*out = catalog_get(b->catalog);
@@ -295,11 +303,11 @@ static void *timer_main(void *arg)
 
 		bs->timer_kicked = false;
 		lock_drop(&bs->timer_lock);
-		for (size_t i = 0; i < bs->n_buckets; i++) {
+		for (size_t i = 0; i < buckets_count(bs); i++) {
 			int64_t at;
 
-			bucket_answer(&bs->buckets[i], false);
-			at = bucket_next_deadline(&bs->buckets[i]);
+			bucket_answer(bs->all[i], false);
+			at = bucket_next_deadline(bs->all[i]);
 			if (at < next)
 				next = at;
 		}
@@ -313,7 +321,7 @@ static void *timer_main(void *arg)
 }
 
 /* What was known before the restart is served until a look succeeds. */
-static void bucket_load_local(struct bucket *b)
+void bucket_load_local(struct bucket *b)
 {
 	struct err err = ERR_INIT;
 	struct catalog *local = NULL;
@@ -324,15 +332,13 @@ static void bucket_load_local(struct bucket *b)
 		b->catalog = local;
 	else if (err.class != ERR_MISSING)
 		log_warn(LOG, "local copy of the catalog is left aside: bucket=%s error=\"%s\"",
-			 b->settings->name, err.text);
+			 b->name, err.text);
 }
 
 int buckets_catalog_start(struct buckets *bs, struct err *err)
 {
 	int r;
 
-	for (size_t i = 0; i < bs->n_buckets; i++)
-		bucket_load_local(&bs->buckets[i]);
 	if (bs->sync_only)
 		return 0;
 	r = pool_new(&bs->catalog_pool, "catalog", BUCKETS_CATALOG_THREADS,
@@ -356,6 +362,6 @@ void buckets_catalog_stop(struct buckets *bs)
 		pthread_join(bs->timer, NULL);
 	if (bs->catalog_pool)
 		pool_free(bs->catalog_pool);
-	for (size_t i = 0; i < bs->n_buckets; i++)
-		bucket_answer(&bs->buckets[i], true);
+	for (size_t i = 0; i < bs->n_all; i++)
+		bucket_answer(bs->all[i], true);
 }

@@ -16,14 +16,12 @@
 #include "fs/dataset/registry/buckets_impl.h"
 
 static const struct settings_cred *
-settings_cred_for(const struct buckets *bs, const struct bucket *b,
+settings_cred_for(const struct settings *st, const struct settings_bucket *own,
 		  const char *profile)
 {
-	const struct settings *st = bs->settings;
-
-	if (b->settings->cred && b->settings->has_location &&
-	    strcmp(b->settings->location.profile, profile) == 0)
-		return b->settings->cred;
+	if (own->cred && own->has_location &&
+	    strcmp(own->location.profile, profile) == 0)
+		return own->cred;
 	for (size_t i = 0; i < st->n_buckets; i++) {
 		const struct settings_bucket *sb = &st->buckets[i];
 
@@ -74,15 +72,13 @@ static void spec_use_cred(struct backend_spec *spec,
 }
 
 /* The region that the file gives for a bucket of that profile; else NULL. */
-static const char *settings_region_for(const struct buckets *bs,
-				       const struct bucket *b,
+static const char *settings_region_for(const struct settings *st,
+				       const struct settings_bucket *own,
 				       const char *profile)
 {
-	const struct settings *st = bs->settings;
-
-	if (b->settings->has_location && b->settings->region_given &&
-	    strcmp(b->settings->location.profile, profile) == 0)
-		return b->settings->region;
+	if (own->has_location && own->region_given &&
+	    strcmp(own->location.profile, profile) == 0)
+		return own->region;
 	for (size_t i = 0; i < st->n_buckets; i++) {
 		const struct settings_bucket *sb = &st->buckets[i];
 
@@ -93,124 +89,33 @@ static const char *settings_region_for(const struct buckets *bs,
 	return NULL;
 }
 
-int buckets_location_spec(struct buckets *bs, const struct bucket *b,
+int buckets_location_spec(const struct settings *settings,
+			  const struct settings_bucket *sb,
 			  const struct uri *location, struct backend_spec *spec,
-			  struct err *err)
+			  struct settings_cred **cred, struct err *err)
 {
-	const struct settings_cred *cred;
-	struct settings_cred *client = NULL;
-	int r;
+	const struct settings_cred *own;
+	int r = 0;
 
 	spec->location = location;
 	if (location->scheme == URI_FILE)
 		return 0;
 
 	/* The bucket's region replaces the credential's, as OSMO has it. */
-	spec->region = settings_region_for(bs, b, location->profile);
-	cred = settings_cred_for(bs, b, location->profile);
-	if (!cred) {
-		r = settings_client_cred(&client, location->profile, err);
-		if (r < 0)
-			return r;
-		cred = client;
-	}
-	if (!cred)
-		return ambient_source(&spec->creds, location->scheme, err);
-
-	spec_use_cred(spec, cred);
-	r = cred_source_static(&spec->creds, cred->origin, cred->access_key_id,
-			       cred->access_key, NULL, err);
-	if (client) {
-		/* What spec borrows must live until the backend is open. */
-		struct settings_cred **slot = &bs->client_creds[bs->n_client_creds];
-
-		*slot = client;
-		bs->n_client_creds++;
-	}
-	return r;
-}
-
-static int location_compare(const void *a, const void *b)
-{
-	const struct location *x = a, *y = b;
-	size_t lx = strlen(x->uri->text), ly = strlen(y->uri->text);
-
-	if (lx != ly)
-		return lx > ly ? -1 : 1;
-	return strcmp(x->uri->text, y->uri->text);
-}
-
-static int location_open(struct buckets *bs, struct location *loc,
-			 struct err *err)
-{
-	struct backend_spec spec = { .location = loc->uri };
-	int r;
-
-	r = buckets_location_spec(bs, loc->owner, loc->uri, &spec, err);
-	if (r == 0) {
-		spec.read_only = true;
-		r = backend_open(&loc->backend, &spec, bs->engine, err);
-	}
-	if (spec.creds)
-		cred_source_put_ref(spec.creds);
-	if (r == -ENOMEM)
+	spec->region = settings_region_for(settings, sb, location->profile);
+	own = settings_cred_for(settings, sb, location->profile);
+	if (own)
+		*cred = settings_cred_get_ref(own);
+	else
+		r = settings_client_cred(cred, location->profile, err);
+	if (r < 0)
 		return r;
-	if (r < 0) {
-		loc->problem = strdup(err->text);
-		if (!loc->problem)
-			return err_nomem(err);
-		err_clear(err);
-	}
-	return 0;
-}
-
-int buckets_open_locations(struct buckets *bs, struct err *err)
-{
-	size_t n = 0;
-	int r;
-
-	for (size_t i = 0; i < bs->n_buckets; i++)
-		n += 1 + bs->buckets[i].settings->n_foreign;
-	bs->locations = calloc(n + 1, sizeof(*bs->locations));
-	if (!bs->locations)
-		return err_nomem(err);
-
-	for (size_t i = 0; i < bs->n_buckets; i++) {
-		struct bucket *b = &bs->buckets[i];
-		const struct settings_bucket *sb = b->settings;
-
-		if (b->backend)
-			bs->locations[bs->n_locations++] = (struct location){
-				.uri = &sb->location,
-				.backend = backend_get_ref(b->backend),
-				.owner = b,
-			};
-		for (size_t j = 0; j < sb->n_foreign; j++) {
-			struct location *loc = &bs->locations[bs->n_locations++];
-
-			loc->uri = &sb->foreign[j];
-			loc->owner = b;
-			loc->is_foreign = true;
-			r = location_open(bs, loc, err);
-			if (r < 0)
-				return r;
-		}
-	}
-	qsort(bs->locations, bs->n_locations, sizeof(*bs->locations),
-	      location_compare);
-	return 0;
-}
-
-void buckets_close_locations(struct buckets *bs)
-{
-	for (size_t i = 0; i < bs->n_locations; i++) {
-		if (bs->locations[i].backend)
-			backend_put_ref(bs->locations[i].backend);
-		free(bs->locations[i].problem);
-	}
-	free(bs->locations);
-	bs->locations = NULL;
-	bs->n_locations = 0;
+	if (!*cred)
+		return ambient_source(&spec->creds, location->scheme, err);
+	spec_use_cred(spec, *cred);
+	return cred_source_static(&spec->creds, (*cred)->origin,
+				  (*cred)->access_key_id, (*cred)->access_key,
+				  NULL, err);
 }
 
 /*
@@ -219,10 +124,10 @@ void buckets_close_locations(struct buckets *bs)
  * anybody who may read b, or a manifest would open what uid, gid and access
  * close.
  */
-static bool location_admits(const struct location *loc, const struct bucket *b)
+static bool location_admits(const struct location *loc, const struct bucket *b,
+			    const struct settings_bucket *here)
 {
-	const struct settings_bucket *there = loc->owner->settings;
-	const struct settings_bucket *here = b->settings;
+	const struct settings_bucket *there = loc->settings;
 
 	if (loc->owner == b)
 		return true;
@@ -265,26 +170,50 @@ static const char *below_place(const struct uri *place, const char *uri,
 	return is_prefix && strcmp(place->text, uri) == 0 ? "" : NULL;
 }
 
-static int locate(struct bucket *b, const char *uri, bool is_prefix,
-		  struct backend **backend, const char **key, struct err *err)
+/* NULL: no location of the set holds it that b may read. */
+static const struct location *set_locate(const struct bucket_set *set,
+					 const struct bucket *b,
+					 const struct settings_bucket *sb,
+					 const char *uri, bool is_prefix,
+					 const char **key)
 {
-	const struct buckets *bs = b->owner;
-	char place[256];
-
-	for (size_t i = 0; i < bs->n_locations; i++) {
-		const struct location *loc = &bs->locations[i];
+	for (size_t i = 0; i < set->n_locations; i++) {
+		const struct location *loc = &set->locations[i];
 		const char *below;
 
-		if (!location_admits(loc, b))
+		if (!location_admits(loc, b, sb))
 			continue;
 		below = below_place(loc->uri, uri, is_prefix);
 		if (!below)
 			continue;
-		if (!loc->backend)
-			return err_set(err, ERR_AUTH, EACCES, "%s: %s",
-				       loc->uri->text, loc->problem);
-		*backend = loc->backend;
 		*key = below;
+		return loc;
+	}
+	return NULL;
+}
+
+int bucket_gone(const struct bucket *b, struct err *err)
+{
+	return err_set(err, ERR_MISSING, ESTALE,
+		       "bucket %s is not configured any more", b->name);
+}
+
+static int locate(struct bucket *b, const char *uri, bool is_prefix,
+		  struct backend **backend, const char **key, struct err *err)
+{
+	cleanup_bucket_set struct bucket_set *set = NULL;
+	const struct settings_bucket *sb = bucket_settings_get(b, &set);
+	const struct location *loc;
+	char place[256];
+
+	if (!set)
+		return bucket_gone(b, err);
+	loc = set_locate(set, b, sb, uri, is_prefix, key);
+	if (loc && !loc->backend)
+		return err_set(err, ERR_AUTH, EACCES, "%s: %s", loc->uri->text,
+			       loc->problem);
+	if (loc) {
+		*backend = loc->backend;
 		return 0;
 	}
 	uri_place(uri, place, sizeof(place));
@@ -292,7 +221,23 @@ static int locate(struct bucket *b, const char *uri, bool is_prefix,
 		       "the entry lies in %s, which bucket %s may not read: "
 		       "if it should, add to the configuration "
 		       "datasetfs.buckets.%s.foreign: [\"%s/PREFIX\"]",
-		       place, b->settings->name, b->settings->name, place);
+		       place, b->name, b->name, place);
+}
+
+bool bucket_location_is_broken(struct bucket *b, const char *uri)
+{
+	cleanup_bucket_set struct bucket_set *set = NULL;
+	bool is_broken = false;
+
+	(void)bucket_settings_get(b, &set);
+	for (size_t i = 0; set && i < set->n_locations && !is_broken; i++) {
+		const struct location *loc = &set->locations[i];
+
+		is_broken = !loc->backend &&
+			    (loc->owner == b || !loc->is_foreign) &&
+			    uri_below(loc->uri, uri);
+	}
+	return is_broken;
 }
 
 int bucket_locate(struct bucket *b, const char *uri, struct backend **backend,

@@ -9,26 +9,23 @@
 
 const char *bucket_catalog_uri(const struct bucket *b)
 {
-	return backend_name(b->catalog_backend);
+	return backend_name(b->catalog_place->backend);
 }
 
 struct backend *bucket_catalog_backend(struct bucket *b)
 {
-	return b->catalog_backend;
+	return b->catalog_place->backend;
 }
 
 int bucket_locate_manifest(struct bucket *b, const char *uri,
 			   struct backend **backend, const char **key,
 			   struct err *err)
 {
-	const struct settings_bucket *sb = b->settings;
-	const char *below = uri_below(sb->has_catalog ? &sb->catalog_location :
-							&sb->location,
-				      uri);
+	const char *below = uri_below(&b->catalog_place->uri, uri);
 
 	if (!below || !*below)
 		return bucket_locate(b, uri, backend, key, err);
-	*backend = b->catalog_backend;
+	*backend = b->catalog_place->backend;
 	*key = below;
 	return 0;
 }

@@ -107,6 +107,8 @@ static int tree_open_or_build(struct tree_job *job, struct tree **out,
 
 	if (tree_open_cached(job, dirfd, out) == 0)
 		return 0;
+	if (bucket_is_gone(job->b))
+		return bucket_gone(job->b, err);
 	memcpy(opt.identity, job->identity, sizeof(opt.identity));
 	r = version_tree_build(job->b, job->v, &opt, &job->progress, out, err);
 	if (r < 0 && dirfd < 0 && err->class == ERR_SYSTEM)
@@ -200,7 +202,7 @@ static void job_init(struct tree_job *job, struct bucket *b,
 	job->v = v;
 	version_tree_identity(b, ds, v, job->identity);
 	tree_name(job->name, job->identity);
-	snprintf(job->label, sizeof(job->label), "%s/%s@%u", b->settings->name,
+	snprintf(job->label, sizeof(job->label), "%s/%s@%u", b->name,
 		 ds->name, v->number);
 }
 

@@ -25,7 +25,7 @@ void version_tree_identity(const struct bucket *b, const struct dataset *ds,
 			   uint8_t identity[TREE_IDENTITY_SIZE])
 {
 	struct digest *d = digest_new(DIGEST_SHA256);
-	const char *place = backend_name(b->catalog_backend);
+	const char *place = backend_name(b->catalog_place->backend);
 	uint8_t head[8];
 
 	put_le32(head, VERSION_TREE_RULES);

@@ -243,7 +243,7 @@ static int stat_dataset(struct walk *w, struct bucket *b,
 	return r;
 }
 
-/* A bucket whose catalog nobody asked for yet has nothing that is in use. */
+/* NULL: it is gone.  A bucket whose catalog nobody asked for yet has nothing that is in use. */
 static int stat_bucket(struct walk *w, struct bucket *b, json_t *list,
 		       struct err *err)
 {
@@ -252,7 +252,7 @@ static int stat_bucket(struct walk *w, struct bucket *b, json_t *list,
 	json_t *o, *datasets;
 	int r = 0;
 
-	if (bucket_problem(b))
+	if (!b || bucket_problem(b))
 		return 0;
 	o = json_object();
 	datasets = json_array();

@@ -195,6 +195,10 @@ static int walk(struct pass *p, uint32_t index, unsigned depth,
 
 	if (must_stop(p))
 		return stopped(err);
+	if (bucket_is_gone(p->ref.bucket))
+		return err_set(err, ERR_MISSING, ESTALE,
+			       "bucket %s is not configured any more",
+			       bucket_name(p->ref.bucket));
 	r = tree_entry(p->ref.tree, index, &e, err);
 	if (r < 0)
 		return r;

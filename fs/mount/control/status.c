@@ -73,22 +73,33 @@ static json_t *catalog_status(struct fs *fs, struct bucket *b)
 	return o;
 }
 
-static json_t *bucket_status(struct fs *fs, struct bucket *b, bool is_owner)
+static void add_bucket_owner_part(struct fs *fs, struct bucket *b,
+				  const struct settings_bucket *sb, json_t *o)
 {
-	const struct settings_bucket *sb = bucket_settings(b);
-	json_t *o = json_object();
-
-	json_object_set_new(o, "name", text(bucket_name(b)));
-	json_object_set_new(o, "usable", json_boolean(!bucket_problem(b)));
-	json_object_set_new(o, "mode", text(sb->mode_text));
-	if (!is_owner)
-		return o;
 	json_object_set_new(o, "problem", text(bucket_problem(b)));
 	json_object_set_new(o, "dataset_path", plain_uri(sb->dataset_path));
 	json_object_set_new(o, "catalog_uri", plain_uri(sb->catalog));
 	json_object_set_new(o, "credential",
 			    text(sb->cred ? sb->cred->origin : NULL));
 	json_object_set_new(o, "catalog", catalog_status(fs, b));
+}
+
+/* NULL: it is gone. */
+static json_t *bucket_status(struct fs *fs, struct bucket *b, bool is_owner)
+{
+	struct bucket_set *hold;
+	const struct settings_bucket *sb = bucket_settings_get(b, &hold);
+	json_t *o;
+
+	if (!sb)
+		return NULL;
+	o = json_object();
+	json_object_set_new(o, "name", text(bucket_name(b)));
+	json_object_set_new(o, "usable", json_boolean(!bucket_problem(b)));
+	json_object_set_new(o, "mode", text(sb->mode_text));
+	if (is_owner)
+		add_bucket_owner_part(fs, b, sb, o);
+	bucket_settings_put(hold);
 	return o;
 }
 
@@ -246,11 +257,13 @@ int status_build(struct fs *fs, struct fill_jobs *jobs, bool is_owner,
 	char *dumped;
 	int r;
 
-	for (size_t i = 0; i < buckets_count(fs->buckets); i++)
-		json_array_append_new(buckets,
-				      bucket_status(fs, buckets_at(fs->buckets,
-								   i),
-						    is_owner));
+	for (size_t i = 0; i < buckets_count(fs->buckets); i++) {
+		struct bucket *b = buckets_at(fs->buckets, i);
+		json_t *o = b ? bucket_status(fs, b, is_owner) : NULL;
+
+		if (o)
+			json_array_append_new(buckets, o);
+	}
 	json_object_set_new(doc, "schema", json_string("datasetfs.status/1"));
 	json_object_set_new(doc, "version", json_string(PACKAGE_VERSION));
 	json_object_set_new(doc, "pid", json_integer(getpid()));

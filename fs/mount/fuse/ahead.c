@@ -137,6 +137,8 @@ void ahead_note(struct fs *fs, const struct slot_ref *ref,
 	struct tree_info info;
 	uint32_t from, to;
 
+	if (bucket_is_gone(ref->bucket))
+		return;
 	tree_info(ref->tree, &info);
 	walk_on(fs, ref->slot, entry, info.n_entries, &from, &to);
 	for (uint32_t i = from; i < to; i++) {

@@ -26,16 +26,16 @@ static void attr_base(const struct fs *fs, uint64_t nodeid, mode_t type,
 }
 
 /* uid, gid and access close a bucket and all that is in it. */
-static void attr_of_bucket(const struct bucket *b, struct stat *st)
+static void attr_of_bucket(struct bucket *b, struct stat *st)
 {
-	const struct settings_bucket *sb = bucket_settings(b);
+	const struct bucket_access now = bucket_access(b);
 
-	if (sb->uid != (uid_t)-1)
-		st->st_uid = sb->uid;
-	if (sb->gid != (gid_t)-1)
-		st->st_gid = sb->gid;
-	if (sb->access >= 0 && !S_ISLNK(st->st_mode))
-		st->st_mode &= S_IFMT | (mode_t)sb->access;
+	if (now.uid != (uid_t)-1)
+		st->st_uid = now.uid;
+	if (now.gid != (gid_t)-1)
+		st->st_gid = now.gid;
+	if (now.access >= 0 && !S_ISLNK(st->st_mode))
+		st->st_mode &= S_IFMT | (mode_t)now.access;
 }
 
 /*
@@ -45,7 +45,7 @@ static void attr_of_bucket(const struct bucket *b, struct stat *st)
 void attr_root(const struct fs *fs, struct stat *st)
 {
 	attr_base(fs, NODEID_ROOT, S_IFDIR, 0555, fs->started_s, st);
-	st->st_nlink = 2 + buckets_count(fs->buckets);
+	st->st_nlink = 2 + buckets_live(fs->buckets);
 }
 
 static int64_t version_time(const struct dataset *ds, const struct version *v)

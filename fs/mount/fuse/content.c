@@ -32,19 +32,31 @@ int content_locate(struct content *content, const struct slot_ref *ref,
 	return r;
 }
 
+static bool is_place_same(const struct fs *fs, const struct slot_ref *ref)
+{
+	struct catalog *known;
+	bool is_same;
+
+	if (bucket_is_gone(ref->bucket))
+		return false;
+	known = view_known(fs_view(fs, ref->bucket));
+	is_same = !known || known == ref->catalog ||
+		  strcmp(known->id, ref->catalog->id) == 0;
+	if (known)
+		catalog_put(known);
+	return is_same;
+}
+
 int content_check_place(const struct content *content, const struct fs *fs,
 			const struct slot_ref *ref, struct err *err)
 {
-	struct catalog *known = view_known(fs_view(fs, ref->bucket));
-	bool is_same = !known || known == ref->catalog ||
-		       strcmp(known->id, ref->catalog->id) == 0;
-
-	if (known)
-		catalog_put(known);
-	if (is_same ||
+	if (is_place_same(fs, ref) ||
 	    fetcher_cached_bytes(fs->fetcher, &content->blob) >=
 	    content->blob.size)
 		return 0;
+	if (bucket_is_gone(ref->bucket))
+		return err_set(err, ERR_MISSING, ESTALE,
+			       "the bucket is not configured any more");
 	return err_set(err, ERR_MISSING, ESTALE,
 		       "the bucket's place holds another catalog now");
 }

@@ -26,8 +26,8 @@ int content_locate(struct content *content, const struct slot_ref *ref,
 		   struct err *err) MUST_CHECK;
 
 /*
- * -ESTALE (ERR_MISSING) when the bucket's place now holds another catalog and
- * not all of the blob is cached.
+ * -ESTALE (ERR_MISSING) when the bucket's place now holds another catalog, or
+ * the bucket is gone, and not all of the blob is cached.
  */
 int content_check_place(const struct content *content, const struct fs *fs,
 			const struct slot_ref *ref, struct err *err) MUST_CHECK;

@@ -71,19 +71,30 @@ static void changed(void *arg, struct bucket *b, struct catalog *before,
 	invalidate_changed(fs, b, before, now);
 }
 
-static int open_views(struct fs *fs, struct err *err)
+/* It is there before anybody can find the bucket. */
+static int open_view(void *arg, struct bucket *b, struct err *err)
 {
-	size_t n = buckets_count(fs->buckets);
-	int r = 0;
+	struct fs *fs = arg;
+	size_t i = bucket_index(b);
 
-	fs->views = calloc(n ? n : 1, sizeof(*fs->views));
+	/* May be there of a bucket that could not be registered then. */
+	view_free(fs->views[i]);
+	fs->views[i] = NULL;
+	fs->n_views = i + 1;
+	return view_new(&fs->views[i], b, changed, fs, err);
+}
+
+/* Most of it is never touched, and so takes no memory. */
+static int open_buckets(struct fs *fs, struct err *err)
+{
+	const struct buckets_options opt = {
+		.on_new = open_view, .on_new_arg = fs,
+	};
+
+	fs->views = calloc(BUCKETS_EVER_MAX, sizeof(struct view *));
 	if (!fs->views)
 		return err_nomem(err);
-	fs->n_views = n;
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = view_new(&fs->views[i], buckets_at(fs->buckets, i),
-			     changed, fs, err);
-	return r;
+	return buckets_new(&fs->buckets, fs->settings, &opt, err);
 }
 
 static int open_fetcher(struct fs *fs, struct err *err)
@@ -106,7 +117,6 @@ static int open_fetcher(struct fs *fs, struct err *err)
 
 int fs_open(struct fs *fs, const struct settings *settings, struct err *err)
 {
-	static const struct buckets_options opt = { .sync_only = false };
 	int r;
 
 	fs->settings = settings;
@@ -126,9 +136,7 @@ int fs_open(struct fs *fs, const struct settings *settings, struct err *err)
 	if (r == 0)
 		r = served_new(&fs->served, err);
 	if (r == 0)
-		r = buckets_new(&fs->buckets, settings, &opt, err);
-	if (r == 0)
-		r = open_views(fs, err);
+		r = open_buckets(fs, err);
 	if (r == 0)
 		r = open_fetcher(fs, err);
 	return r;

@@ -46,8 +46,8 @@ struct fs {
 	struct slots *slots;
 	struct names *names;
 	struct state_file *state;	/* NULL: numbers are for this mount */
-	struct view **views;		/* in buckets_at() order */
-	size_t n_views;
+	struct view **views;		/* by bucket_index(); BUCKETS_EVER_MAX */
+	size_t n_views;			/* written by who reloads, alone */
 	struct invalidate *invalidate;
 	struct ahead *ahead;
 	struct read_faults *faults;

@@ -32,12 +32,6 @@ static bool is_fault(int code)
 	       code != EAGAIN;
 }
 
-static int read_errno(int r, const struct err *err)
-{
-	return r == -ESTALE && err->class == ERR_MISSING ?
-	       ESTALE : reply_errno(REPLY_CONTENT, r, err);
-}
-
 static void read_failed(struct fs *fs, fuse_req_t req,
 			const struct slot_ref *ref, uint32_t index, int code,
 			const struct err *err)
@@ -160,7 +154,8 @@ static void read_fn(struct tree_call *call, const struct slot_ref *ref)
 		r = content_check_place(&content, call->fs, ref, &err);
 	if (r < 0)
 		read_failed(call->fs, call->parked.req, ref,
-			    content.entry.index, read_errno(r, &err), &err);
+			    content.entry.index,
+			    reply_errno(REPLY_CONTENT, r, &err), &err);
 	else
 		read_blob(call, ref, &content, size);
 }

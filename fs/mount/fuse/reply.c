@@ -33,6 +33,9 @@ int reply_errno(enum reply_context context, int r, const struct err *err)
 		return code;
 	if (err && err->class == ERR_AUTH)
 		return EACCES;
+	/* Not a store's condition that does not hold any more. */
+	if (r == -ESTALE && err && err->class == ERR_MISSING)
+		return ESTALE;
 	if (context == REPLY_NAME)
 		switch (-r) {
 		case ENOENT:

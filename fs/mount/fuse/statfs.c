@@ -39,9 +39,10 @@ static void add_catalog(struct totals *t, const struct catalog *c)
 	}
 }
 
+/* NULL: it is gone. */
 static void add_bucket(struct fs *fs, struct bucket *b, struct totals *t)
 {
-	struct catalog *known = view_known(fs_view(fs, b));
+	struct catalog *known = b ? view_known(fs_view(fs, b)) : NULL;
 
 	if (!known)
 		return;

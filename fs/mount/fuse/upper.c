@@ -11,6 +11,15 @@
 #include "fs/mount/fuse/attr.h"
 #include "fs/mount/fuse/reply.h"
 
+const struct name_node *upper_node(struct fs *fs, uint64_t nodeid)
+{
+	const struct name_node *node = names_get(fs->names,
+						 nodeid_index(nodeid));
+
+	return node && node->bucket && bucket_is_gone(node->bucket) ? NULL :
+								      node;
+}
+
 static void upper_have_catalog(void *arg, int r, struct catalog *catalog,
 			       const struct err *err)
 {
@@ -142,7 +151,7 @@ static void lookup_in_collection(struct upper_call *call,
 static void lookup_default(struct upper_call *call, struct catalog *catalog)
 {
 	fuse_req_t req = call->parked.req;
-	struct bucket *b = buckets_default(call->fs->buckets);
+	struct bucket *b = call->bucket;
 	const char *at = strchr(call->name, '@');
 	struct name_node node = { .kind = NAME_DEFAULT, .bucket = b };
 	char target[UPPER_TARGET_MAX] = "";
@@ -194,6 +203,7 @@ static void lookup_in_root(struct upper_call *call, fuse_req_t req)
 		return;
 	}
 	call->fn = lookup_default;
+	call->bucket = b;
 	upper_run_fresh(call, req, b);
 }
 
@@ -201,7 +211,7 @@ void upper_lookup(fuse_req_t req, uint64_t parent, const char *name)
 {
 	struct upper_call call = { .fs = fs_of(req), .nodeid = parent };
 
-	call.node = names_get(call.fs->names, nodeid_index(parent));
+	call.node = upper_node(call.fs, parent);
 	if (!call.node) {
 		reply_error(req, ESTALE);
 		return;
@@ -277,7 +287,7 @@ void upper_getattr(fuse_req_t req, uint64_t nodeid)
 	struct stat st;
 	bool found = false;
 
-	call.node = names_get(call.fs->names, nodeid_index(nodeid));
+	call.node = upper_node(call.fs, nodeid);
 	if (!call.node) {
 		reply_error(req, ESTALE);
 		return;
@@ -320,7 +330,7 @@ void upper_readlink(fuse_req_t req, uint64_t nodeid)
 		.fs = fs_of(req), .nodeid = nodeid, .fn = readlink_fresh,
 	};
 
-	call.node = names_get(call.fs->names, nodeid_index(nodeid));
+	call.node = upper_node(call.fs, nodeid);
 	if (!call.node)
 		reply_error(req, ESTALE);
 	else if (call.node->kind == NAME_ROOT ||

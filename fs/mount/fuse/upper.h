@@ -35,12 +35,16 @@ struct upper_call {
 	uint64_t nodeid;
 	void (*fn)(struct upper_call *call, struct catalog *catalog);
 	char name[LISTING_NAME_MAX + 1];	/* lookup */
+	struct bucket *bucket;			/* lookup of a default name */
 	size_t size;				/* readdir */
 	off_t off;
 	bool plus;
 };
 void upper_run_fresh(const struct upper_call *call, fuse_req_t req,
 		     struct bucket *b);
+
+/* NULL (ESTALE): not of this mount, or its bucket is gone. */
+const struct name_node *upper_node(struct fs *fs, uint64_t nodeid);
 
 /* A node's number and attributes, bound and ready for the kernel. */
 struct upper_entry {

@@ -55,10 +55,13 @@ static void readdir_root(fuse_req_t req, struct fs *fs, size_t size, off_t off,
 		dirents_reply(&d);
 		return;
 	}
+	/* Indices are never reused, so an offset means the same for ever. */
 	for (size_t i = at - OFF_FIRST; i < buckets_count(fs->buckets); i++) {
 		struct bucket *b = buckets_at(fs->buckets, i);
 		struct upper_entry e;
 
+		if (!b)
+			continue;
 		if (upper_bind_bucket(fs, b, &e, &err) < 0) {
 			dirents_fail(&d, reply_errno(REPLY_NAME, -err.code,
 						     &err));
@@ -168,8 +171,7 @@ static void readdir_fresh(struct upper_call *call, struct catalog *catalog)
 
 void upper_opendir(fuse_req_t req, uint64_t nodeid, struct fuse_file_info *fi)
 {
-	const struct name_node *node = names_get(fs_of(req)->names,
-						 nodeid_index(nodeid));
+	const struct name_node *node = upper_node(fs_of(req), nodeid);
 
 	if (!node)
 		reply_error(req, ESTALE);
@@ -188,7 +190,7 @@ void upper_readdir(fuse_req_t req, uint64_t nodeid, size_t size, off_t off,
 	};
 	struct listing *l;
 
-	call.node = names_get(call.fs->names, nodeid_index(nodeid));
+	call.node = upper_node(call.fs, nodeid);
 	if (!call.node) {
 		reply_error(req, ESTALE);
 		return;

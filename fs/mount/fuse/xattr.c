@@ -173,6 +173,18 @@ static void get_inside(fuse_req_t req, struct fs *fs, uint64_t nodeid,
 	tree_call_run(&call, req);
 }
 
+static bool source_of_bucket(struct bucket *b, struct buf *out)
+{
+	struct bucket_set *hold;
+	const struct settings_bucket *sb = bucket_settings_get(b, &hold);
+	bool is_known = sb && sb->dataset_path;
+
+	if (is_known)
+		xattr_plain_uri(out, sb->dataset_path);
+	bucket_settings_put(hold);
+	return is_known;
+}
+
 static void get_upper(fuse_req_t req, struct fs *fs, uint64_t nodeid,
 		      const char *key, size_t size)
 {
@@ -188,11 +200,9 @@ static void get_upper(fuse_req_t req, struct fs *fs, uint64_t nodeid,
 	else if (node && node->kind == NAME_BUCKET &&
 		 strcmp(key, "problem") == 0 && bucket_problem(node->bucket))
 		buf_str(&value, bucket_problem(node->bucket));
-	else if (node && node->kind == NAME_BUCKET &&
-		 strcmp(key, "source") == 0)
-		xattr_plain_uri(&value,
-				bucket_settings(node->bucket)->dataset_path);
-	else {
+	else if (!node || node->kind != NAME_BUCKET ||
+		 strcmp(key, "source") != 0 ||
+		 !source_of_bucket(node->bucket, &value)) {
 		reply_error(req, ENODATA);
 		return;
 	}

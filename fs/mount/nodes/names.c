@@ -90,7 +90,7 @@ void names_restore(struct names *names, const struct state_record *record)
 static void name_key(uint8_t out[STATE_KEY_SIZE], const struct name_node *node)
 {
 	const char *parts[] = {
-		"name", bucket_name(node->bucket), node->dataset_id, node->text,
+		"name", bucket_key(node->bucket), node->dataset_id, node->text,
 	};
 	uint32_t bytes[] = { node->kind, node->number };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The nodes above the versions: the root, buckets, collections and symlinks.
- * A number is bound to bucket, dataset id and what the entry says, and is
+ * A number is bound to bucket (its key), dataset id and what the entry says, and is
  * never used for anything else; a node lives as long as the mount.
  *
  * Any thread may call.

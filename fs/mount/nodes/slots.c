@@ -118,15 +118,19 @@ void slots_restore(struct slots *slots, const struct state_record *record)
 	lock_drop(&slots->lock);
 }
 
-static void slot_key(uint8_t out[STATE_KEY_SIZE], const struct bucket *b,
+static void slot_key(uint8_t out[STATE_KEY_SIZE], struct bucket *b,
 		     const struct catalog *catalog, const struct dataset *ds,
 		     const struct version *v)
 {
-	uint8_t bytes[4 + SHA256_SIZE];
-	const char *parts[] = { "version", bucket_name(b), catalog->id, ds->id };
+	const struct bucket_access access = bucket_access(b);
+	uint8_t bytes[4 + 12 + SHA256_SIZE];
+	const char *parts[] = { "version", bucket_key(b), catalog->id, ds->id };
 
-	memcpy(bytes, &v->number, 4);
-	memcpy(bytes + 4, v->digest, SHA256_SIZE);
+	put_le32(bytes, v->number);
+	put_le32(bytes + 4, access.uid);
+	put_le32(bytes + 8, access.gid);
+	put_le32(bytes + 12, (uint32_t)access.access);
+	memcpy(bytes + 16, v->digest, SHA256_SIZE);
 	keymap_key(out, parts, ARRAY_SIZE(parts), bytes, sizeof(bytes));
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The versions that were ever named by this mount.  A slot is bound to
- * (bucket, catalog id, dataset id, number, record digest) before its first
- * nodeid is answered, to its tree's checksum when the tree is first opened,
- * and is never used for anything else.  Should a tree ever come out with
- * another checksum, its nodes answer ESTALE and the version gets a new slot.
+ * (bucket, who may see it, catalog id, dataset id, number, record digest)
+ * before its first nodeid is answered, to its tree's checksum when the tree is
+ * first opened, and is never used for anything else.  Who may see it belongs
+ * to the key as the kernel keeps attributes for ever: where that was changed,
+ * new walks meet new nodes.  Should a tree ever come out with another
+ * checksum, its nodes answer ESTALE and the version gets a new slot.
  *
  * A slot keeps a reference to the catalog that describes its version, so that
  * a deleted version stays readable for those who are inside; slots_refresh()

@@ -14,15 +14,19 @@ struct memory_budget {
 	_Atomic uint64_t used;
 };
 
-/* What the daemon gives itself when nobody has said anything. */
-static uint64_t default_bytes(void)
+uint64_t memory_budget_default(uint64_t allowed)
+{
+	if (allowed == MEMORY_CGROUP_NONE ||
+	    allowed / 2 >= MEMORY_BUDGET_DEFAULT)
+		return MEMORY_BUDGET_DEFAULT;
+	return allowed / 2;
+}
+
+static uint64_t own_default(void)
 {
 	uint64_t allowed = memory_cgroup_own();
-	uint64_t bytes = MEMORY_BUDGET_DEFAULT;
+	uint64_t bytes = memory_budget_default(allowed);
 
-	if (allowed == MEMORY_CGROUP_NONE || allowed / 2 >= bytes)
-		return bytes;
-	bytes = allowed / 2;
 	if (bytes < MEMORY_BUDGET_MIN) {
 		log_warn("cache",
 			 "memory is short: cgroup_limit=%llu using=%llu",
@@ -39,7 +43,7 @@ int memory_budget_new(struct memory_budget **out, uint64_t bytes,
 	struct memory_budget *budget;
 
 	if (!bytes)
-		bytes = default_bytes();
+		bytes = own_default();
 	if (bytes < MEMORY_BUDGET_MIN)
 		return err_set(err, ERR_USAGE, EINVAL,
 			       "memory: %llu bytes is less than the least, %llu",

@@ -16,7 +16,14 @@ struct memory_budget;
 #define MEMORY_BUDGET_OVER_SHARE 16
 
 /*
- * bytes 0: the default, or half of the cgroup's limit where that is smaller.
+ * What the daemon gives itself when nobody has said anything, where a process
+ * may use allowed bytes (memory_cgroup.h): half of it, MEMORY_BUDGET_DEFAULT
+ * at most.  Less than MEMORY_BUDGET_MIN does not do.
+ */
+uint64_t memory_budget_default(uint64_t allowed);
+
+/*
+ * bytes 0: the default of this process, MEMORY_BUDGET_MIN at least.
  * reserved: what index, stacks and connections take, counted first.
  */
 int memory_budget_new(struct memory_budget **out, uint64_t bytes,

@@ -56,6 +56,8 @@ int cli_exit_code(const struct err *err);
 int cli_fail(const struct err *err);
 /* "error: ...", then how to get help; EXIT_USAGE. */
 int cli_usage(const struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* As "$UNSET" gives it: nobody means all by that. */
+#define CLI_EMPTY_PATH "an empty path names nothing: leave it out for the whole version"
 
 /*
  * Loads the configuration (problems of single buckets go to stderr as

@@ -10,6 +10,7 @@
 #include "backends/base/io.h"
 #include "fs/cli/cli.h"
 #include "fs/cli/download_run.h"
+#include "fs/cli/interrupt.h"
 #include "fs/cli/path_regex.h"
 #include "fs/cli/table.h"
 
@@ -196,7 +197,7 @@ static int conclude(const struct job *job)
 		bucket_tree_discard(job->resolved.bucket,
 				    job->resolved.dataset,
 				    job->resolved.version);
-	if (download_run_is_interrupted() && s.files_fetched + s.files_passed < s.files) {
+	if (interrupt_came() && s.files_fetched + s.files_passed < s.files) {
 		fputs("error: interrupted\n", stderr);
 		code = EXIT_INTERRUPTED;
 	}

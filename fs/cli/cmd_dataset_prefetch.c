@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -16,6 +15,7 @@
 #include "backends/base/clock.h"
 #include "backends/base/lock.h"
 #include "fs/cli/cli.h"
+#include "fs/cli/interrupt.h"
 #include "fs/cli/prefetch.h"
 #include "fs/cli/prefetch_background.h"
 #include "fs/cli/progress.h"
@@ -50,14 +50,6 @@ struct command_run {
 	struct lock lock;	/* guards failures */
 	json_t *failures;
 };
-
-static atomic_bool is_interrupted;	/* lock-free, so a handler may */
-
-static void on_interrupt(int signal)
-{
-	(void)signal;
-	atomic_store(&is_interrupted, true);
-}
 
 /* ---- what is asked for ---- */
 
@@ -376,10 +368,8 @@ static int finish(struct command_run *run, int64_t took_ms)
 
 static int run_all(struct command_run *run, int argc, char **argv)
 {
-	const struct sigaction interrupt = { .sa_handler = on_interrupt,
-					     .sa_flags = SA_RESETHAND };
 	struct prefetch_options opt = {
-		.root = run->root, .is_interrupted = &is_interrupted,
+		.root = run->root, .is_interrupted = interrupt_flag(),
 		.failed = file_failed, .tick = tick, .arg = run,
 	};
 	int64_t began_ms = clock_ms();
@@ -393,7 +383,7 @@ static int run_all(struct command_run *run, int argc, char **argv)
 	if (r == 0)
 		r = prefetch_new(&run->prefetch, &opt, &err);
 	if (r == 0) {
-		(void)sigaction(SIGINT, &interrupt, NULL);
+		interrupt_catch();
 		r = look_and_read(run, &err);
 	}
 	return r < 0 ? cli_fail(&err) : finish(run, clock_ms() - began_ms);
@@ -444,6 +434,9 @@ static int parse_options(struct command_run *run, int argc, char **argv)
 				 "one of --background, --cancel and --check");
 	if (optind == argc)
 		return cli_usage(run->cli, "a dataset is needed");
+	for (int i = optind + 1; i < argc; i++)
+		if (!*argv[i])
+			return cli_usage(run->cli, CLI_EMPTY_PATH);
 	if (run->is_cancel && optind + 1 < argc)
 		return cli_usage(run->cli, "--cancel takes a dataset only: all its prefetches end");
 	return 0;

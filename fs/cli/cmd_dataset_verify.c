@@ -16,6 +16,7 @@
 #include "fs/cli/checksum.h"
 #include "fs/cli/cli.h"
 #include "fs/cli/download_run.h"
+#include "fs/cli/interrupt.h"
 #include "fs/cli/table.h"
 
 #define SAMPLE_WHOLE 1000000u	/* of a million files so many are read */
@@ -33,7 +34,7 @@ struct job {
 	bool has_checksum, is_checksum_right;
 };
 
-/* "1%", "0.5%", "1". */
+/* "1%", "0.5%". */
 static int parse_sample(const char *text, uint32_t *out)
 {
 	char *end;
@@ -42,12 +43,21 @@ static int parse_sample(const char *text, uint32_t *out)
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
 	percent = strtod(text, &end);
-	if (*end == '%')
-		end++;
-	if (*end || !(percent > 0) || percent > 100)
+	if (end[0] != '%' || end[1] || !(percent > 0) || percent > 100)
 		return -EINVAL;
 	*out = (uint32_t)(percent / 100 * SAMPLE_WHOLE + 0.5);
 	return *out ? 0 : -EINVAL;
+}
+
+static int sample_usage(const struct job *job)
+{
+	size_t len = strlen(optarg);
+
+	if (len && strspn(optarg, "0123456789.") == len)
+		return cli_usage(job->cli, "write --sample %s%%: a share of all files, from 0.0001%% to 100%%",
+				 optarg);
+	return cli_usage(job->cli, "--sample \"%s\": write it as 1%%, from 0.0001%% to 100%%",
+			 optarg);
 }
 
 static int parse_options(struct job *job, int argc, char **argv)
@@ -68,13 +78,15 @@ static int parse_options(struct job *job, int argc, char **argv)
 		if (c == 'C')
 			job->sample = SAMPLE_WHOLE;
 		else if (parse_sample(optarg, &job->sample) < 0)
-			return cli_usage(job->cli, "--sample \"%s\": write it as 1%%, from 0.0001%% to 100%%",
-					 optarg);
+			return sample_usage(job);
 	}
 	if (optind == argc)
 		return cli_usage(job->cli, "a dataset is needed");
 	job->paths = argv + optind + 1;
 	job->n_paths = argc - optind - 1;
+	for (int i = 0; i < job->n_paths; i++)
+		if (!*job->paths[i])
+			return cli_usage(job->cli, CLI_EMPTY_PATH);
 	return 0;
 }
 
@@ -174,14 +186,15 @@ static void print_json(const struct job *job, const struct download_state *s)
 
 static void print_text(const struct job *job, const struct download_state *s)
 {
+	uint64_t by_content = s->files_fetched - s->files_unverified;
 	char bytes[SIZE_TEXT_MAX];
 
 	size_text(bytes, s->bytes_fetched);
 	printf("manifest: %s\n", !job->has_checksum ? "none to check" :
 			    job->is_checksum_right ? "right" : "differs");
-	printf("store:    %" PRIu64 " of %" PRIu64 " files are there with their size, of %" PRIu64 " the content (%s) was read\n",
-	       s->files_fetched + s->files_passed, s->files, s->files_fetched,
-	       bytes);
+	printf("store:    %" PRIu64 " of %" PRIu64 " files are right: %" PRIu64 " by their content (%s was read), %" PRIu64 " as far as their size tells\n",
+	       s->files_fetched + s->files_passed, s->files, by_content, bytes,
+	       s->files_passed + s->files_unverified);
 	if (s->files_unverified)
 		fprintf(stderr, "note: the content of %" PRIu64 " files that were read cannot be verified, as their etags are of parts of unknown size\n",
 			s->files_unverified);
@@ -220,7 +233,7 @@ static int conclude(const struct job *job)
 		bucket_tree_discard(job->resolved.bucket,
 				    job->resolved.dataset,
 				    job->resolved.version);
-	if (download_run_is_interrupted()) {
+	if (interrupt_came()) {
 		fputs("error: interrupted\n", stderr);
 		return EXIT_INTERRUPTED;
 	}

@@ -4,40 +4,9 @@
 #include "fs/cli/download_run.h"
 
 #include <inttypes.h>
-#include <signal.h>
 
 #include "backends/base/clock.h"
-
-static volatile sig_atomic_t is_interrupted;
-
-static void interrupt(int sig)
-{
-	(void)sig;
-	is_interrupted = 1;
-}
-
-bool download_run_is_interrupted(void)
-{
-	return is_interrupted;
-}
-
-/* Once: who asks again is not made to wait. */
-static void catch_signals(void)
-{
-	const struct sigaction action = {
-		.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND,
-	};
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-		struct sigaction old;
-
-		/* nohup(1)'s wish is granted. */
-		if (sigaction(signals[i], NULL, &old) == 0 &&
-		    old.sa_handler != SIG_IGN)
-			(void)sigaction(signals[i], &action, NULL);
-	}
-}
+#include "fs/cli/interrupt.h"
 
 static void tell_failure(struct download_run *run, const char *path,
 			 const struct err *err)
@@ -93,13 +62,13 @@ int download_run(struct download_run *run, struct err *err)
 	bool is_over;
 	int r;
 
-	catch_signals();
+	interrupt_catch();
 	run->started_ms = clock_ms();
 	r = download_start(run->download, err);
 	is_over = r < 0;
 	progress_begin(&run->progress);
 	while (!is_over) {
-		if (is_interrupted) {
+		if (interrupt_came()) {
 			download_stop(run->download);
 			if (run->buckets)
 				buckets_stop(run->buckets);
@@ -144,7 +113,7 @@ void download_run_print_json(const struct download_run *run,
 			    json_real((double)(clock_ms() - run->started_ms) /
 				      1000));
 	json_object_set_new(doc, "interrupted",
-			    json_boolean(download_run_is_interrupted()));
+			    json_boolean(interrupt_came()));
 	json_object_set_new(doc, "error", cli_json_text(
 			    fatal->class != ERR_NONE ? fatal->text : NULL));
 	json_object_set(doc, "failures", run->failed);

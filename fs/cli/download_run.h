@@ -23,7 +23,6 @@ struct download_run {
 	int64_t started_ms;
 };
 int download_run(struct download_run *run, struct err *err) MUST_CHECK;
-bool download_run_is_interrupted(void);
 
 /* What both commands tell in JSON: begun with the version ... */
 json_t *download_run_json(const struct resolved *ref);

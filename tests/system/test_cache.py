@@ -93,6 +93,7 @@ def cache_evict_takes_a_bucket_and_all(w):
         prefetch(w, ONE)
         p, doc = evict(w)
         assert p.returncode == 0 and doc['bytes_disk'] == size_of(w.v1), (p, doc)
+        assert doc['versions'] >= 2 and doc['files'] >= len(w.v1) - 1 + 2, doc
         disk = ask_status(w)['cache']['disk']
         assert disk['records'] == 0 and disk['bytes'] < 4096, disk
         assert cached(w, ONE) == 0
@@ -105,6 +106,8 @@ def cache_evict_takes_a_bucket_and_all(w):
 def cache_evict_without_a_mount(w):
     with w.mount():
         prefetch(w, ONE, PLAIN)
+    p = run('-c', w.config, 'cache', 'evict', '--json', uid=STRANGER)
+    assert p.returncode == 4 and not p.stdout and w.cache in p.stderr, p
     p = w.command('cache', 'evict', '--json', ONE)
     assert p.returncode == 0, p
     assert json.loads(p.stdout)['bytes_disk'] == size_of(w.v1), p

@@ -287,14 +287,24 @@ def waiting_prefetch(w):
                     p.kill()
 
 
+def interrupt(p, sig):
+    start = time.monotonic()
+    p.send_signal(sig)
+    out, err = p.communicate(timeout=20)
+    took = time.monotonic() - start
+    assert p.returncode == 130 and took < 5, (sig, p.returncode, took, err)
+    assert err.startswith('error: interrupted: ') and not out, (sig, out, err)
+
+
+def prefetch_ends_when_it_is_told_to(w):
+    for sig in (signal.SIGTERM, signal.SIGHUP):
+        with waiting_prefetch(w) as (_, _, p):
+            interrupt(p, sig)
+
+
 def prefetch_is_interrupted_and_goes_on(w):
     with waiting_prefetch(w) as (store, m, p):
-        start = time.monotonic()
-        p.send_signal(signal.SIGINT)
-        out, err = p.communicate(timeout=20)
-        took = time.monotonic() - start
-        assert p.returncode == 130 and took < 5, (p.returncode, took, err)
-        assert err.startswith('error: interrupted: ') and not out, (out, err)
+        interrupt(p, signal.SIGINT)
         assert wait_until(lambda: ask_status(w)['cache']['waiting'] == 0, 5)
         store.open_gate()
         p, doc = prefetch(w, 'slow/slow')

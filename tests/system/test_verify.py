@@ -78,7 +78,7 @@ def verify_a_version_that_is_right(w):
     p = harness.run('-c', at.config, 'dataset', 'verify', 'd', uid=w.uid)
     assert p.stdout.splitlines() == [
         'manifest: right',
-        'store:    306 of 306 files are there with their size, of 0 the content (0 B) was read'], p
+        'store:    306 of 306 files are right: 0 by their content (0 B was read), 306 as far as their size tells'], p
 
 
 def verify_names_what_differs(w):
@@ -95,6 +95,9 @@ def verify_names_what_differs(w):
     assert p.returncode == 1 and set(failed(doc)) == {'dir/short', 'gone', 'dir/small', 'large'}, (p, doc)
     assert f"expected {etag_of(FILES['large'])}" in failed(doc)['large'], doc
     assert doc['read']['files'] == 301 and p.stderr.count('error: ') == 5, (p, doc)
+    p = harness.run('-c', at.config, 'dataset', 'verify', '--content', 'd', 'dir', 'good', 'empty', uid=w.uid)
+    assert p.stdout.splitlines()[1] == \
+        'store:    2 of 4 files are right: 1 by their content (5 B was read), 1 as far as their size tells', p
     p, doc = at.verify('--content', 'd', './dir/', 'good')
     assert p.returncode == 1 and doc['wanted']['files'] == 3, (p, doc)
     assert set(failed(doc)) == {'dir/short', 'dir/small'}, doc
@@ -109,7 +112,7 @@ def verify_of_a_sample_is_the_same_each_time(w):
     for i in range(300):
         at.overwrite(f'many/{i:03}', b'?' * len(b'%d' % i))
     p, doc = at.verify('--sample', '10%', 'd')
-    assert p.returncode == 1 and set(failed(doc)) == set(failed(at.verify('--sample', '10', 'd')[1])), p
+    assert p.returncode == 1 and set(failed(doc)) == set(failed(at.verify('--sample', '10.0%', 'd')[1])), p
     assert 10 <= len(failed(doc)) <= 60, doc
     assert set(failed(doc)) < set(failed(at.verify('--sample', '50%', 'd')[1])), doc
 
@@ -125,9 +128,11 @@ def verify_compares_the_manifest_with_its_record(w):
 def verify_usage(w):
     at = Place(w)
     for words, code in (((), 2), (('d', 'nothing'), 3), (('nobody',), 3), (('--sample', '0', 'd'), 2),
-                        (('--sample', '1x', 'd'), 2), (('--sample', '1%', '--content', 'd'), 2), (('--frob', 'd'), 2)):
+                        (('--sample', '1x', 'd'), 2), (('d', ''), 2), (('d', 'good', ''), 2), (('--sample', '1%', '--content', 'd'), 2), (('--frob', 'd'), 2)):
         p, doc = at.verify(*words)
         assert p.returncode == code and p.stderr.startswith('error: ') and not doc, (words, p)
+    p, _ = at.verify('--sample', '1', 'd')
+    assert p.returncode == 2 and 'write --sample 1%' in p.stderr, p
 
 
 def test(t, w, only):

@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
+#include "cache/memory_cgroup.h"
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -53,6 +54,16 @@ Test(memory_budget, too_little_is_refused_with_a_sentence)
 	cr_assert_eq(err.class, ERR_USAGE);
 	cr_assert_eq(memory_budget_new(&b, MEMORY_BUDGET_MIN,
 				       MEMORY_BUDGET_MIN, &err), -EINVAL);
+}
+
+Test(memory_budget, the_default_is_half_of_what_a_process_may_use)
+{
+	cr_expect_eq(memory_budget_default(MEMORY_CGROUP_NONE), 256 * MIB);
+	cr_expect_eq(memory_budget_default(1024 * MIB), 256 * MIB);
+	cr_expect_eq(memory_budget_default(512 * MIB), 256 * MIB);
+	cr_expect_eq(memory_budget_default(300 * MIB), 150 * MIB);
+	cr_expect_eq(memory_budget_default(100 * MIB), 50 * MIB,
+		     "whoever has less than MEMORY_BUDGET_MIN is told so");
 }
 
 Test(memory_budget, by_default_it_is_at_most_256_MiB)

@@ -155,14 +155,14 @@ void doctor_look_at_memory(struct doctor *d)
 	char allowed_size[SIZE_TEXT_MAX], wanted_size[SIZE_TEXT_MAX];
 
 	if (!wanted)
-		wanted = MEMORY_BUDGET_DEFAULT;
+		wanted = memory_budget_default(allowed);
 	size_text(allowed_size, allowed);
 	size_text(wanted_size, wanted);
 	if (allowed == MEMORY_CGROUP_NONE)
 		doctor_tell(d, VERDICT_OK, "memory", NULL,
 			    "no limit here; the daemon takes %s at most",
 			    wanted_size);
-	else if (allowed / 2 < MEMORY_BUDGET_MIN)
+	else if (memory_budget_default(allowed) < MEMORY_BUDGET_MIN)
 		doctor_tell(d, VERDICT_FAILED, "memory",
 			    "raise the limit of the container or service, to 512MiB or more",
 			    "this control group may use %s: the daemon would be killed",

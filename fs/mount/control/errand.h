@@ -19,7 +19,10 @@
 
 #define ERRAND_FLUSH_EVERY 1024u	/* blobs evicted, before the disk is waited for */
 #define ERRAND_DISK_MS 60000		/* for it to write what is gone */
-/* "stat" looks at so many files; versions behind them are not counted. */
+/*
+ * "stat" and the count of "evict all" look at so many files; versions behind
+ * them are not counted.
+ */
 #define ERRAND_STAT_FILES_MAX 4000000u
 
 struct errand {

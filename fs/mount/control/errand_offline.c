@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "backends/base/io.h"
 #include "fs/mount/control/errand.h"
 #include "fs/mount/daemon.h"
 #include "fs/mount/mount.h"
@@ -26,13 +27,27 @@ static void finish(struct fs *fs)
 	fuse_options_release(&fs->options);
 }
 
+/* Else the directory would be done without, as a mount does. */
+static int check_rights(const struct settings *settings, struct err *err)
+{
+	cleanup_fd int dir = io_open_private_dir(settings->cache_dir, NULL,
+						 err);
+
+	if (dir == -EACCES || dir == -EPERM)
+		err->class = ERR_AUTH;
+	return dir < 0 ? dir : 0;
+}
+
 int mount_errand_offline(const struct settings *settings, const char *question,
 			 struct buf *out, struct err *err)
 {
-	struct fs *fs = calloc(1, sizeof(*fs));
-	struct errand errand = { .fs = fs, .beat = go_on };
-	int r;
+	struct errand errand = { .beat = go_on };
+	int r = check_rights(settings, err);
+	struct fs *fs;
 
+	if (r < 0)
+		return r;
+	fs = errand.fs = calloc(1, sizeof(*fs));
 	if (!fs)
 		return err_nomem(err);
 	/* With fewer descriptors than the mount had it would drop segments. */

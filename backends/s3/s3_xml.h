@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The XML that stores of the S3 dialect answer with; see object/xml.h for what
+ * The XML that stores of the S3 dialect answer with; see base/xml.h for what
  * holds of all of it.
  */
 #ifndef DATASETFS_BACKENDS_S3_XML_H
@@ -8,7 +8,7 @@
 
 #include "backends/backend.h"
 #include "backends/object/listing.h"
-#include "backends/object/xml.h"
+#include "backends/base/xml.h"
 
 struct s3_list {
 	struct xml_error error;

@@ -2,7 +2,7 @@
 /*
  * The XML that a store answers with: the same bytes read as each of the four
  * documents that we ask for.
- * fuzz-covers: backends/s3/s3_xml.c backends/object/xml.c backends/object/listing.c
+ * fuzz-covers: backends/s3/s3_xml.c backends/base/xml.c backends/object/listing.c
  */
 #include <config.h>
 #include "tests/fuzz/fuzz.h"

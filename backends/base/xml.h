@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The XML that stores answer with, read from its front to its end.  Takes
+ * The XML that services answer with, read from its front to its end.  Takes
  * memory, never a path.  Stops at a DOCTYPE (no entities beyond XML's five),
  * beyond XML_DEPTH_MAX levels, XML_TEXT_MAX bytes in one element and
  * XML_SIZE_MAX in all; a byte order mark and unknown elements are passed over.
@@ -12,8 +12,8 @@
  * is then 0 and error.code is set.  A store's own message is never kept: it
  * may quote what was signed.
  */
-#ifndef DATASETFS_OBJECT_XML_H
-#define DATASETFS_OBJECT_XML_H
+#ifndef DATASETFS_BASE_XML_H
+#define DATASETFS_BASE_XML_H
 
 #include <expat.h>
 #include "backends/base/buf.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "backends/object/xml.h"
+#include "backends/base/xml.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
 #include "backends/base/random.h"
@@ -21,6 +23,8 @@ struct exchange {
 	bool is_told;		/* that it takes long */
 	double paid;		/* for the attempt under way */
 	double price;		/* of the next one, not yet paid */
+	struct http_request rq;	/* the attempt that waits for its turn */
+	struct endpoint_slot slot;
 
 	/* What the caller will see if there is no time for better. */
 	int out;
@@ -86,21 +90,55 @@ static int64_t backoff_ms(unsigned n)
 	return random_below(most_ms + 1);
 }
 
-/* Seconds (RFC 9110 10.2.3); a date is left to the back-off. */
+/* A header's number, and more than the maximum as that; 0 where it is none. */
+static int64_t read_delay(const char *text, int64_t unit_ms)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end || n < 0)
+		return 0;
+	return n < EXCHANGE_RETRY_AFTER_MAX_MS / unit_ms ?
+		       n * unit_ms :
+		       EXCHANGE_RETRY_AFTER_MAX_MS;
+}
+
+/* Until a date, by the store's own clock where it shows it. */
+static int64_t read_date(const struct http_response *rs, const char *text)
+{
+	char date[64];
+	time_t at_s = curl_getdate(text, NULL);
+	time_t now_s = clock_wall_s();
+	int64_t delay_ms;
+
+	if (at_s < 0)
+		return 0;
+	if (http_response_header(rs, "date", date, sizeof(date)) &&
+	    curl_getdate(date, NULL) > 0)
+		now_s = curl_getdate(date, NULL);
+	if (at_s <= now_s)
+		return 0;
+	delay_ms = at_s - now_s < EXCHANGE_RETRY_AFTER_MAX_MS / 1000 ?
+			   (at_s - now_s) * 1000 :
+			   EXCHANGE_RETRY_AFTER_MAX_MS;
+	return delay_ms;
+}
+
+/* Seconds or a date (RFC 9110 10.2.3), or what AWS and Azure have of it. */
 static int64_t retry_after_ms(const struct http_response *rs)
 {
-	char text[16];
-	char *end;
-	long s;
+	static const char *const in_ms[] = { "x-amz-retry-after",
+					     "x-ms-retry-after-ms",
+					     "retry-after-ms" };
+	char text[64];
 
+	for (size_t i = 0; i < ARRAY_SIZE(in_ms); i++)
+		if (http_response_header(rs, in_ms[i], text, sizeof(text)))
+			return read_delay(text, 1);
 	if (!http_response_header(rs, "retry-after", text, sizeof(text)))
 		return 0;
-	s = strtol(text, &end, 10);
-	if (end == text || *end || s < 0)
-		return 0;
-	return s < EXCHANGE_RETRY_AFTER_MAX_MS / 1000 ?
-		       s * 1000 :
-		       EXCHANGE_RETRY_AFTER_MAX_MS;
+	return strchr(text, ':') ? read_date(rs, text) :
+				   read_delay(text, 1000);
 }
 
 /* Or, where the deadline comes first, ends the exchange. */
@@ -143,6 +181,15 @@ static void retry(struct exchange *ex, const struct http_response *rs)
 	retry_in(ex, delay_ms > least_ms ? delay_ms : least_ms);
 }
 
+static enum endpoint_outcome outcome_of(int r, const struct http_response *rs,
+					enum exchange_verdict verdict)
+{
+	if (verdict == EXCHANGE_THROTTLED || rs->status == 429 ||
+	    rs->status == 503)
+		return ENDPOINT_THROTTLED;
+	return r == 0 && rs->status < 500 ? ENDPOINT_SERVED : ENDPOINT_BROKEN;
+}
+
 static void answered(struct exchange *ex, int r, struct http_response *rs,
 		     struct err *err)
 {
@@ -150,6 +197,8 @@ static void answered(struct exchange *ex, int r, struct http_response *rs,
 	int out = r;
 
 	verdict = ex->ops->judge(ex->ctx, r, rs, &out, err);
+	endpoint_leave(&ex->engine->endpoints, &ex->slot,
+		       outcome_of(r, rs, verdict));
 	if (verdict == EXCHANGE_DONE) {
 		if (out == 0)
 			give_tokens(ex->engine, ex->paid > 0 ? ex->paid : 1);
@@ -184,10 +233,77 @@ static void on_reply(void *arg, int r, struct http_response *rs,
 
 	if (r < 0)
 		err_copy(&err, http_err);
-	if (r == -ECANCELED)
+	if (r == -ECANCELED) {
+		endpoint_leave(&ex->engine->endpoints, &ex->slot,
+			       ENDPOINT_BROKEN);
 		finish(ex, r, &err);
-	else
+	} else {
 		answered(ex, r, rs, &err);
+	}
+}
+
+static void send_attempt(struct exchange *ex)
+{
+	if (ex->n_attempts++)
+		atomic_fetch_add(&ex->engine->retries, 1);
+	http_submit(ex->engine, &ex->rq, on_reply, ex);
+}
+
+static void finish_canceled(struct exchange *ex)
+{
+	struct err err = ERR_INIT;
+	int r = err_set(&err, ERR_RETRY, ECANCELED, "canceled");
+
+	finish(ex, r, &err);
+}
+
+/* An attempt that was waiting has its place, or has waited too long. */
+static void on_turn(void *arg)
+{
+	struct exchange *ex = arg;
+	bool is_stopping = atomic_load(&ex->engine->is_stopping);
+
+	if (ex->slot.is_in && !is_stopping && clock_ms() < ex->deadline_ms) {
+		send_attempt(ex);
+		return;
+	}
+	if (ex->slot.is_in)
+		endpoint_leave(&ex->engine->endpoints, &ex->slot,
+			       ENDPOINT_BROKEN);
+	if (!ex->n_attempts)
+		ex->out = err_set(&ex->err, ERR_RETRY, ETIMEDOUT,
+				  "the deadline came before its turn");
+	http_request_release(&ex->rq);
+	give_tokens(ex->engine, ex->paid);
+	if (is_stopping)
+		finish_canceled(ex);
+	else
+		finish(ex, ex->out, &ex->err);
+}
+
+/* Sends what is prepared, when its endpoint has a place for it. */
+static void take_turn(struct exchange *ex)
+{
+	ex->slot.deadline_ms = ex->deadline_ms;
+	ex->slot.fn = on_turn;
+	ex->slot.arg = ex;
+	switch (endpoint_enter(&ex->engine->endpoints,
+			       ex->rq.url.data ? ex->rq.url.data : "",
+			       &ex->slot)) {
+	case ENDPOINT_IN:
+		send_attempt(ex);
+		return;
+	case ENDPOINT_QUEUED:
+		return;
+	case ENDPOINT_FULL:
+		break;
+	}
+	http_request_release(&ex->rq);
+	give_tokens(ex->engine, ex->paid);
+	ex->out = err_set(&ex->err, ERR_RETRY, EIO,
+			  "%d requests wait for this store already",
+			  ENDPOINT_WAITERS_MAX);
+	retry_in(ex, backoff_ms(ex->n_backoffs++));
 }
 
 static void await_credential(struct exchange *ex, const struct err *err)
@@ -201,13 +317,12 @@ static void await_credential(struct exchange *ex, const struct err *err)
 static void attempt(void *arg)
 {
 	struct exchange *ex = arg;
-	struct http_request rq = { .method = HTTP_GET };
+	struct http_request *rq = &ex->rq;
 	struct err err = ERR_INIT;
 	int r;
 
 	if (atomic_load(&ex->engine->is_stopping)) {
-		r = err_set(&err, ERR_RETRY, ECANCELED, "canceled");
-		finish(ex, r, &err);
+		finish_canceled(ex);
 		return;
 	}
 	if (clock_ms() >= ex->deadline_ms) {
@@ -219,9 +334,10 @@ static void attempt(void *arg)
 		return;
 	}
 	ex->paid = ex->price;
-	r = ex->ops->prepare(ex->ctx, ex->n_attempts, &rq, &err);
+	*rq = (struct http_request){ .method = HTTP_GET };
+	r = ex->ops->prepare(ex->ctx, ex->n_attempts, rq, &err);
 	if (r < 0) {
-		http_request_release(&rq);
+		http_request_release(rq);
 		give_tokens(ex->engine, ex->paid);
 		if (r == -EAGAIN)
 			await_credential(ex, &err);
@@ -229,11 +345,9 @@ static void attempt(void *arg)
 			finish(ex, r, &err);
 		return;
 	}
-	if (ex->n_attempts++)
-		atomic_fetch_add(&ex->engine->retries, 1);
-	if (!rq.deadline_ms || rq.deadline_ms > ex->deadline_ms)
-		rq.deadline_ms = ex->deadline_ms;
-	http_submit(ex->engine, &rq, on_reply, ex);
+	if (!rq->deadline_ms || rq->deadline_ms > ex->deadline_ms)
+		rq->deadline_ms = ex->deadline_ms;
+	take_turn(ex);
 }
 
 void exchange_start(struct http_engine *engine, const struct exchange_ops *ops,

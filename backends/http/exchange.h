@@ -3,7 +3,8 @@
  * One logical operation on a store: prepare (build and sign), send, judge, and
  * again until its deadline.  The only place in the project that retries.
  * Back-off is random * min(base * 2^n, EXCHANGE_BACKOFF_MAX_MS), honours
- * Retry-After (at most EXCHANGE_RETRY_AFTER_MAX_MS), and every retry pays from
+ * Retry-After and what AWS and Azure have of it in ms (at most
+ * EXCHANGE_RETRY_AFTER_MAX_MS), and every retry pays from
  * one token bucket an engine, so that an outage does not multiply the load.
  *
  * An empty bucket does not end an exchange: it waits until it can pay.  Tokens

@@ -179,6 +179,7 @@ int http_engine_new(struct http_engine **out, const struct http_options *opt,
 	lock_init(&engine->tokens_lock);
 	lock_init(&engine->held_lock);
 	cond_init(&engine->held_cond);
+	endpoints_init(&engine->endpoints, engine);
 	engine->tokens = EXCHANGE_TOKENS;
 	http_proxy_ports(engine->proxy_ports);
 	engine->threads = calloc(n, sizeof(*engine->threads));
@@ -256,6 +257,7 @@ void http_engine_free(struct http_engine *engine)
 			(void)pthread_join(engine->threads[i].thread, NULL);
 	for (unsigned i = 0; i < engine->n_threads; i++)
 		http_thread_release(&engine->threads[i]);
+	endpoints_release(&engine->endpoints);
 	lock_release(&engine->tokens_lock);
 	cond_release(&engine->held_cond);
 	lock_release(&engine->held_lock);

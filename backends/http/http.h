@@ -141,4 +141,21 @@ struct http_stats {
 };
 void http_engine_stats(struct http_engine *engine, struct http_stats *out);
 
+/*
+ * What was asked of one endpoint (endpoint.h): only exchanges count, and keep
+ * its limit.
+ */
+#define HTTP_ENDPOINTS_MAX 256		/* the rest is counted as "others" */
+#define HTTP_ENDPOINT_NAME_MAX 268	/* "https://host:port", with NUL */
+struct http_endpoint_stats {
+	char name[HTTP_ENDPOINT_NAME_MAX];
+	unsigned limit;		/* of in_flight, at this time */
+	unsigned in_flight, waiting;
+	uint64_t requests;
+	uint64_t throttled;	/* how many answers said: too much */
+};
+/* Fills out, at most max of them (HTTP_ENDPOINTS_MAX + 1 are all); how many. */
+size_t http_engine_endpoints(struct http_engine *engine,
+			     struct http_endpoint_stats *out, size_t max);
+
 #endif

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "backends/base/lock.h"
+#include "backends/http/endpoint.h"
 #include "backends/http/http.h"
 
 /* Deadlines and stalls are looked at so often while anything is under way. */
@@ -140,6 +141,7 @@ struct http_engine {
 	struct cond held_cond;
 	unsigned n_holders;
 
+	struct endpoints endpoints;
 	struct lock tokens_lock;
 	double tokens;
 	int64_t tokens_ms;	/* when they were last topped up */

@@ -149,6 +149,37 @@ static int print_prefetches(const json_t *doc, struct err *err)
 	return table_end_section(t, r);
 }
 
+static int print_endpoints(const json_t *doc, struct err *err)
+{
+	static const char *const headers[] = { "Endpoint", "Requests",
+					       "In Flight", "Limit", "Waiting",
+					       "Throttled" };
+	static const char *const keys[] = { "requests", "in_flight", "limit",
+					    "waiting", "throttled" };
+	const json_t *list = json_object_get(doc, "endpoints"), *e;
+	struct table *t = NULL;
+	size_t i;
+	int r;
+
+	if (json_array_size(list) == 0)
+		return 0;
+	r = table_new(&t, headers, ARRAY_SIZE(headers), err);
+	json_array_foreach(list, i, e) {
+		char numbers[ARRAY_SIZE(keys)][24];
+		const char *cells[1 + ARRAY_SIZE(keys)];
+
+		cells[0] = status_doc_text(e, "endpoint");
+		for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
+			snprintf(numbers[k], sizeof(numbers[k]), "%lld",
+				 status_doc_number(e, keys[k]));
+			cells[k + 1] = numbers[k];
+		}
+		if (r == 0)
+			r = table_row(t, cells, err);
+	}
+	return table_end_section(t, r);
+}
+
 static void print_disk(const json_t *d, const json_t *c)
 {
 	char bytes[SIZE_TEXT_MAX], size[SIZE_TEXT_MAX], served[SIZE_TEXT_MAX];
@@ -207,6 +238,8 @@ static int print_text(const json_t *doc, struct err *err)
 		r = print_versions(doc, err);
 	if (r == 0)
 		r = print_prefetches(doc, err);
+	if (r == 0)
+		r = print_endpoints(doc, err);
 	if (r < 0)
 		return r;
 	print_cache(doc);

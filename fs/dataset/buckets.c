@@ -282,3 +282,9 @@ int buckets_resolve_sync(struct buckets *bs, const struct reference *ref,
 	*catalog = c;
 	return 0;
 }
+
+size_t buckets_endpoints(struct buckets *bs, struct http_endpoint_stats *out,
+			 size_t max)
+{
+	return bs->engine ? http_engine_endpoints(bs->engine, out, max) : 0;
+}

@@ -172,6 +172,10 @@ void bucket_tree_discard(struct bucket *b, const struct dataset *ds,
 			 const struct version *v);
 /* "building: 31 of 260 MiB", for status; "" when nothing is built. */
 void buckets_building(struct buckets *buckets, struct buf *out);
+/* How the stores' endpoints are doing, as http_engine_endpoints() tells it. */
+struct http_endpoint_stats;
+size_t buckets_endpoints(struct buckets *buckets,
+			 struct http_endpoint_stats *out, size_t max);
 
 /*
  * The backend and relative key for an entry's storage URI, below any

@@ -4,6 +4,7 @@ an S3 server answers them, but not before its gate is open.
 
     with Store(folder) as store:
         store.close_gate() ... store.open_gate()
+        store.be_busy() ... store.be_idle()         # 503 SlowDown
 
 The server is a process of its own: tests fork.
 """
@@ -34,6 +35,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self, with_body):
         while os.path.exists(self.server.gate):
             time.sleep(0.1)
+        if os.path.exists(self.server.busy):
+            return self.refuse(503, 'SlowDown')
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         if not path.startswith(PREFIX):
             return self.refuse(404, 'NoSuchKey')
@@ -83,10 +86,12 @@ class Store:
     def __init__(self, folder):
         self.folder = str(folder)
         self.gate = self.folder + '.closed'
+        self.busy = self.folder + '.busy'
 
     def __enter__(self):
         self.open_gate()
-        self.process = subprocess.Popen([sys.executable, __file__, self.folder, self.gate],
+        self.be_idle()
+        self.process = subprocess.Popen([sys.executable, __file__, self.folder, self.gate, self.busy],
                                         stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
         return self
@@ -103,6 +108,14 @@ class Store:
         if os.path.exists(self.gate):
             os.unlink(self.gate)
 
+    def be_busy(self):
+        with open(self.busy, 'w'):
+            pass
+
+    def be_idle(self):
+        if os.path.exists(self.busy):
+            os.unlink(self.busy)
+
     def bucket(self):
         """As write_config() wants it."""
         return {'dataset_path': self.uri, 'mode': 'read-only', 'region': 'us-east-1',
@@ -115,6 +128,6 @@ class Store:
 
 if __name__ == '__main__':
     server = Server(('127.0.0.1', 0), Handler)
-    server.folder, server.gate = sys.argv[1:]
+    server.folder, server.gate, server.busy = sys.argv[1:]
     print(server.server_address[1], flush=True)
     server.serve_forever()

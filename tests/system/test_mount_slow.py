@@ -292,6 +292,52 @@ def slow_many_stalled_reads_delay_nobody(w):
         assert readers == [(True, [])], (readers, m.log())
 
 
+def slow_a_storm_of_refusals_passes_and_is_no_absence(w):
+    with waiting_mount(w) as (store, m):
+        v = w.path('slow/slow@1')
+        assert fork_as(w.uid, os.stat, v + '/large')[0]
+        store.be_busy()
+
+        def read_all():
+            bad = []
+
+            def one(i):
+                try:
+                    with open(f'{v}/cold/{i:04}', 'rb') as f:
+                        if f.read() != b'%d' % i * 500:
+                            bad.append((i, 'other content'))
+                except OSError as e:
+                    bad.append((i, str(e)))
+            threads = [threading.Thread(target=one, args=(i,)) for i in range(64)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            return bad
+
+        readers = []
+        t = threading.Thread(target=lambda: readers.append(fork_as(w.uid, read_all)))
+        t.start()
+
+        def endpoint():
+            e, = ask_status(w)['endpoints']
+            return e
+
+        assert wait_until(lambda: endpoint()['throttled'] >= 64, 20), endpoint()
+        during = endpoint()
+        text = harness.run('status', w.point, uid=w.uid).stdout
+        store.be_idle()
+        t.join()
+        assert readers == [(True, [])], (readers, m.log())
+        assert during['endpoint'] == f'http://127.0.0.1:{store.port}', during
+        assert 1 <= during['limit'] < 64, during
+        after = endpoint()
+        assert after['requests'] >= after['throttled'] + 64, after
+        # What was read ahead ends, too.
+        assert wait_until(lambda: endpoint()['in_flight'] + endpoint()['waiting'] == 0), endpoint()
+        assert during['endpoint'] in text and 'Throttled' in text, text
+
+
 def test(t, w, only):
     run_lives(t, w, only(named('slow_', globals())))
 

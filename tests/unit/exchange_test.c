@@ -6,6 +6,7 @@
 #include "backends/base/clock.h"
 #include "backends/base/lock.h"
 #include "backends/base/log.h"
+#include "backends/http/endpoint.h"
 #include "tests/loopback.h"
 
 static struct http_engine *engine;
@@ -130,6 +131,23 @@ static int serve(struct loopback *lb, struct loopback_call *call)
 	if (!strcmp(call->path, "/after-long"))
 		return loopback_answer(call, 503, "Retry-After: 9999999\r\n",
 				       "", 0);
+	if (!strcmp(call->path, "/after-aws") && n == 1)
+		return loopback_answer(call, 503, "x-amz-retry-after: 400\r\n",
+				       "", 0);
+	if (!strcmp(call->path, "/after-azure") && n == 1)
+		return loopback_answer(call, 429,
+				       "x-ms-retry-after-ms: 400\r\n", "", 0);
+	if (!strcmp(call->path, "/after-date") && n == 1)
+		return loopback_answer(
+			call, 503,
+			"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+			"Retry-After: Sun, 06 Nov 1994 08:49:38 GMT\r\n",
+			"", 0);
+	if (!strcmp(call->path, "/after-date-long"))
+		return loopback_answer(
+			call, 503,
+			"Retry-After: Fri, 06 Nov 2099 08:49:38 GMT\r\n", "",
+			0);
 	if (!strcmp(call->path, "/after-odd"))
 		return loopback_answer(call, n == 1 ? 503 : 200,
 				       "Retry-After: -5x\r\n", "", 0);
@@ -344,6 +362,40 @@ Test(exchange, retry_after_is_honoured_up_to_its_limit)
 	stop();
 }
 
+/* Each of them at once after so many milliseconds, in whatever spelling. */
+Test(exchange, retry_after_is_understood_in_each_spelling)
+{
+	static const struct {
+		const char *path;
+		int least_ms;
+	} cases[] = {
+		{ "/after-aws", 400 },
+		{ "/after-azure", 400 },
+		{ "/after-date", 1000 },
+	};
+	int64_t start_ms;
+	struct call c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		memset(&server, 0, sizeof(server));
+		start(serve);
+		start_ms = clock_ms();
+		call_init(&c, cases[i].path, EXCHANGE_THROTTLED);
+		run(&c, 10000);
+		cr_assert(c.r == 0 && c.n_prepared == 2, "%s", cases[i].path);
+		cr_assert(clock_ms() - start_ms >= cases[i].least_ms, "%s",
+			  cases[i].path);
+		stop();
+	}
+	memset(&server, 0, sizeof(server));
+	start(serve);
+	start_ms = clock_ms();
+	call_init(&c, "/after-date-long", EXCHANGE_THROTTLED);
+	run(&c, EXCHANGE_RETRY_AFTER_MAX_MS - 500);
+	cr_assert(c.r == -EIO && c.n_prepared == 1);
+	stop();
+}
+
 #define MANY 150
 #define OUTAGE_MS 2000
 
@@ -405,4 +457,56 @@ Test(exchange, freeing_the_engine_ends_all_of_them_once)
 			  "%u %d", calls[i].n_done, calls[i].r);
 		buf_release(&calls[i].body);
 	}
+}
+
+/* A store that takes CAPACITY requests at once and refuses the rest. */
+#define CAPACITY 4
+#define JOBS 300
+
+static atomic_uint at_once;
+static atomic_uint refused;
+
+static int serve_few(struct loopback *lb, struct loopback_call *call)
+{
+	unsigned n = atomic_fetch_add(&at_once, 1) + 1;
+	int what;
+
+	(void)lb;
+	(void)usleep(2000);
+	atomic_fetch_sub(&at_once, 1);
+	if (n > CAPACITY) {
+		atomic_fetch_add(&refused, 1);
+		what = loopback_answer(call, 503, "", "SlowDown", 8);
+	} else {
+		what = loopback_answer(call, 200, "", "hello", 5);
+	}
+	return what;
+}
+
+Test(exchange, a_store_that_takes_few_at_once_is_asked_for_few)
+{
+	static struct call calls[JOBS];
+	struct http_endpoint_stats seen[HTTP_ENDPOINTS_MAX + 1];
+	char name[64];
+
+	start(serve_few);
+	for (int i = 0; i < JOBS; i++) {
+		call_init(&calls[i], "/", EXCHANGE_THROTTLED);
+		exchange_start(engine, &ops, &calls[i], clock_ms() + 60000);
+	}
+	for (int i = 0; i < JOBS; i++) {
+		wait_for(&calls[i]);
+		cr_assert(calls[i].r == 0, "%s", calls[i].err.text);
+	}
+	cr_assert(http_engine_endpoints(engine, seen, ARRAY_SIZE(seen)) == 1);
+	(void)snprintf(name, sizeof(name), "http://127.0.0.1:%d", server.port);
+	cr_assert(strcmp(seen[0].name, name) == 0, "%s", seen[0].name);
+	cr_assert(seen[0].in_flight == 0 && seen[0].waiting == 0);
+	/* Of those that came at first, and then one here and there. */
+	cr_assert(seen[0].throttled == refused);
+	cr_assert(refused >= ENDPOINT_LIMIT_MAX - CAPACITY, "%u", refused);
+	cr_assert(refused < ENDPOINT_LIMIT_MAX + JOBS, "%u", refused);
+	cr_assert(seen[0].requests == JOBS + refused);
+	cr_assert(seen[0].limit <= 4 * CAPACITY, "%u", seen[0].limit);
+	stop();
 }

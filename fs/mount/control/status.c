@@ -4,11 +4,13 @@
 #include "fs/mount/control/status.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/base/clock.h"
 #include "backends/base/encode.h"
 #include "backends/base/log.h"
+#include "backends/http/http.h"
 #include "fs/mount/fuse/xattr.h"
 
 /* Whatever the bytes are: what is not UTF-8 is shown escaped. */
@@ -170,6 +172,35 @@ static json_t *cache_status(struct fs *fs)
 	return o;
 }
 
+static json_t *endpoint_status(const struct http_endpoint_stats *s)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "endpoint", text(s->name));
+	json_object_set_new(o, "in_flight", json_integer(s->in_flight));
+	json_object_set_new(o, "limit", json_integer(s->limit));
+	json_object_set_new(o, "waiting", json_integer(s->waiting));
+	json_object_set_new(o, "requests",
+			    json_integer((json_int_t)s->requests));
+	json_object_set_new(o, "throttled",
+			    json_integer((json_int_t)s->throttled));
+	return o;
+}
+
+/* Without memory for them there are none to see. */
+static json_t *endpoints_status(struct fs *fs)
+{
+	cleanup_free struct http_endpoint_stats *all =
+		calloc(HTTP_ENDPOINTS_MAX + 1, sizeof(*all));
+	json_t *list = json_array();
+	size_t n = !all ? 0 : buckets_endpoints(fs->buckets, all,
+						HTTP_ENDPOINTS_MAX + 1);
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, endpoint_status(&all[i]));
+	return list;
+}
+
 static json_t *memory_status(struct fs *fs)
 {
 	json_t *o = json_object();
@@ -244,6 +275,7 @@ static void add_owner_part(struct fs *fs, struct fill_jobs *jobs, json_t *doc)
 	json_object_set_new(doc, "building",
 			    building.len ? text(building.data) : json_null());
 	json_object_set_new(doc, "cache", cache_status(fs));
+	json_object_set_new(doc, "endpoints", endpoints_status(fs));
 	json_object_set_new(doc, "memory", memory_status(fs));
 	fill_jobs_each(jobs, add_prefetch, prefetches);
 	json_object_set_new(doc, "prefetches", prefetches);

@@ -29,128 +29,245 @@ size_t extent_memory_cost(size_t len, bool mapped)
 }
 
 /*
- * Whole extents that were freed last, with their pages, by address: getting
- * new ones, cleared, costs as much as reading them from a disk.
+ * What was freed last, with its pages, as runs of them by address, neighbours
+ * merged: getting new ones, cleared, costs as much as reading them from a disk.
  */
+#define RUNS_MAX 1024u
+#define VICTIMS_MAX 16u	/* that make room for one run */
+/* Moving pages of shorter ones costs more than new ones. */
+#define JOIN_MIN ((size_t)256 << 10)
+#define JOIN_MAX 32u
+
+struct run {
+	char *at;
+	size_t len;
+};
+
 static struct {
 	struct lock lock;
-	char *extents[EXTENT_MEMORY_SPARE];
+	struct run runs[RUNS_MAX];
 	unsigned n;
+	unsigned hand;		/* whose turn it is to make room */
+	size_t bytes;
 } spare = { .lock = LOCK_INIT };
 
-/* The first of n that lie one after another; spare.n: there are no such. */
-static unsigned spare_find(unsigned n) REQUIRES(&spare.lock)
+/* The pages go; the addresses stay only if the kernel has too many pieces. */
+static void unmap(char *p, size_t len)
 {
-	unsigned first = 0;
-
-	for (unsigned i = 0; i < spare.n; i++) {
-		if (i && spare.extents[i] != spare.extents[i - 1] +
-						     EXTENT_MEMORY_EXTENT)
-			first = i;
-		if (i + 1 - first == n)
-			return first;
-	}
-	return spare.n;
+	if (munmap(p, len) < 0)
+		(void)madvise(p, len, MADV_DONTNEED);
 }
 
-static void *spare_take(unsigned n)
+static void run_remove(unsigned at) REQUIRES(&spare.lock)
 {
-	void *p = NULL;
-	unsigned at;
+	spare.bytes -= spare.runs[at].len;
+	spare.n--;
+	memmove(&spare.runs[at], &spare.runs[at + 1],
+		(spare.n - at) * sizeof(struct run));
+}
+
+static void run_insert(unsigned at, struct run run) REQUIRES(&spare.lock)
+{
+	memmove(&spare.runs[at + 1], &spare.runs[at],
+		(spare.n - at) * sizeof(struct run));
+	spare.runs[at] = run;
+	spare.n++;
+	spare.bytes += run.len;
+}
+
+/* The first run behind p. */
+static unsigned run_behind(const char *p) REQUIRES(&spare.lock)
+{
+	unsigned low = 0, high = spare.n;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+
+		if (spare.runs[middle].at > p)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+/* False: there is no room for it. */
+static bool run_keep(struct run run) REQUIRES(&spare.lock)
+{
+	unsigned at = run_behind(run.at);
+	struct run *after = &spare.runs[at], *before = after - 1;
+	bool is_before = at > 0 && before->at + before->len == run.at;
+	bool is_after = at < spare.n && run.at + run.len == after->at;
+
+	if (spare.bytes + run.len > EXTENT_MEMORY_SPARE ||
+	    (spare.n == RUNS_MAX && !is_before && !is_after))
+		return false;
+	if (is_after) {
+		run.len += after->len;
+		run_remove(at);
+	}
+	if (is_before) {
+		before->len += run.len;
+		spare.bytes += run.len;
+	} else {
+		run_insert(at, run);
+	}
+	return true;
+}
+
+/* Others leave for it in turn, so that what is kept is what is used. */
+static void spare_keep(char *p, size_t len)
+{
+	struct run run = { p, len }, victims[VICTIMS_MAX];
+	unsigned n = 0;
+	bool is_kept;
 
 	lock_take(&spare.lock);
-	at = spare_find(n);
-	if (at < spare.n) {
-		p = spare.extents[at];
-		spare.n -= n;
-		memmove(&spare.extents[at], &spare.extents[at + n],
-			(spare.n - at) * sizeof(spare.extents[0]));
+	while (!(is_kept = run_keep(run)) && spare.n && n < VICTIMS_MAX &&
+	       len <= EXTENT_MEMORY_SPARE) {
+		unsigned at = spare.hand++ % spare.n;
+
+		victims[n++] = spare.runs[at];
+		run_remove(at);
+	}
+	lock_drop(&spare.lock);
+	if (!is_kept)
+		unmap(p, len);
+	while (n--)
+		unmap(victims[n].at, victims[n].len);
+}
+
+/* From the shortest run that has so many bytes. */
+static void *spare_take(size_t len)
+{
+	struct run *best = NULL;
+	char *p = NULL;
+
+	lock_take(&spare.lock);
+	for (unsigned i = 0; i < spare.n; i++) {
+		struct run *run = &spare.runs[i];
+
+		if (run->len >= len && (!best || run->len < best->len))
+			best = run;
+	}
+	if (best) {
+		p = best->at;
+		best->at += len;
+		best->len -= len;
+		spare.bytes -= len;
+		if (!best->len)
+			run_remove((unsigned)(best - spare.runs));
 	}
 	lock_drop(&spare.lock);
 	return p;
 }
 
-/* n of them, wherever they lie, moved to lie one after another. */
-static void *spare_join(unsigned n)
+/* Takes runs that have len bytes together.  False: there are none. */
+static bool joint_take(size_t len, struct run *runs, unsigned *n)
 {
-	char *pieces[EXTENT_MEMORY_SPARE], *p;
-	unsigned done = 0;
+	size_t have = 0;
 
+	*n = 0;
 	lock_take(&spare.lock);
-	if (spare.n < n) {
-		lock_drop(&spare.lock);
-		return NULL;
+	for (unsigned i = spare.n; i-- > 0 && have < len && *n < JOIN_MAX;) {
+		struct run *run = &spare.runs[i];
+		size_t part = run->len < len - have ? run->len : len - have;
+
+		if (run->len < JOIN_MIN)
+			continue;
+		run->len -= part;
+		spare.bytes -= part;
+		runs[(*n)++] = (struct run){ run->at + run->len, part };
+		have += part;
+		if (!run->len)
+			run_remove(i);
 	}
-	spare.n -= n;
-	memcpy(pieces, &spare.extents[spare.n], n * sizeof(pieces[0]));
 	lock_drop(&spare.lock);
-	p = mmap(NULL, n * EXTENT_MEMORY_EXTENT, PROT_NONE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	while (p != MAP_FAILED && done < n &&
-	       mremap(pieces[done], EXTENT_MEMORY_EXTENT, EXTENT_MEMORY_EXTENT,
-		      MREMAP_MAYMOVE | MREMAP_FIXED,
-		      p + done * EXTENT_MEMORY_EXTENT) != MAP_FAILED)
+	if (have == len)
+		return true;
+	while (*n) {
+		struct run *run = &runs[--*n];
+
+		spare_keep(run->at, run->len);
+	}
+	return false;
+}
+
+/*
+ * Moves a run to *at and that behind it.  By pieces as they were cut: the
+ * kernel moves nothing that it holds as two mappings.
+ */
+static bool run_move(struct run *run, char **at)
+{
+	while (run->len) {
+		size_t piece = run->len % EXTENT_MEMORY_CHUNK ?
+				       run->len % EXTENT_MEMORY_CHUNK :
+				       EXTENT_MEMORY_CHUNK;
+
+		if (mremap(run->at, piece, piece,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, *at) == MAP_FAILED)
+			return false;
+		*at += piece;
+		run->at += piece;
+		run->len -= piece;
+	}
+	return true;
+}
+
+/* A buffer of several runs, moved to lie one after another. */
+static void *spare_join(size_t len)
+{
+	struct run runs[JOIN_MAX];
+	unsigned n, done = 0;
+	char *p, *at;
+
+	if (!joint_take(len, runs, &n))
+		return NULL;
+	p = at = mmap(NULL, len, PROT_NONE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	while (p != MAP_FAILED && done < n && run_move(&runs[done], &at))
 		done++;
 	if (done == n)
 		return p;
 	if (p != MAP_FAILED)
-		(void)munmap(p, n * EXTENT_MEMORY_EXTENT);
+		(void)munmap(p, len);
 	for (; done < n; done++)
-		(void)munmap(pieces[done], EXTENT_MEMORY_EXTENT);
+		(void)munmap(runs[done].at, runs[done].len);
 	return NULL;
 }
 
-static bool spare_keep(char *p)
+static void *pages_new(size_t len)
 {
-	bool has_room;
-	unsigned at;
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
-	lock_take(&spare.lock);
-	has_room = spare.n < EXTENT_MEMORY_SPARE;
-	if (has_room) {
-		for (at = spare.n++; at > 0 && spare.extents[at - 1] > p; at--)
-			spare.extents[at] = spare.extents[at - 1];
-		spare.extents[at] = p;
-	}
-	lock_drop(&spare.lock);
-	return has_room;
+	return p == MAP_FAILED ? NULL : p;
 }
 
 void *extent_memory_alloc(size_t len)
 {
-	void *p;
+	size_t bytes = round_up(len, PAGE);
+	char *p;
 
 	if (!extent_memory_is_mapped(len))
 		return malloc(len);
-	if (len % EXTENT_MEMORY_EXTENT == 0) {
-		unsigned n = (unsigned)(len / EXTENT_MEMORY_EXTENT);
-
-		p = spare_take(n);
-		if (!p && n > 1)
-			p = spare_join(n);
-		if (p)
-			return p;
-	}
-	p = mmap(NULL, round_up(len, PAGE), PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
+	p = spare_take(bytes);
+	if (!p && bytes >= EXTENT_MEMORY_CHUNK)
+		p = spare_join(bytes);
+	if (p || bytes >= EXTENT_MEMORY_CHUNK)
+		return p ? p : pages_new(bytes);
+	p = pages_new(EXTENT_MEMORY_CHUNK);
+	if (p)
+		spare_keep(p + bytes, EXTENT_MEMORY_CHUNK - bytes);
+	return p ? p : pages_new(bytes);
 }
 
 void extent_memory_free(void *data, size_t len, bool mapped)
 {
 	if (!data)
 		return;
-	if (mapped && len == EXTENT_MEMORY_EXTENT && spare_keep(data))
-		return;
 	if (mapped) {
-		int r = munmap(data, round_up(len, PAGE));
-
-		/*
-		 * Only ENOMEM can happen to a range of ours: too many mappings
-		 * after the split.  Then its pages go, the addresses stay.
-		 */
-		if (r < 0)
-			(void)madvise(data, round_up(len, PAGE), MADV_DONTNEED);
+		spare_keep(data, round_up(len, PAGE));
 		return;
 	}
 	free(data);

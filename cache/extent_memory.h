@@ -15,11 +15,12 @@
 #define EXTENT_MEMORY_MAPPED ((size_t)16 << 10)
 
 /*
- * Pieces of this length are kept when they are freed, EXTENT_MEMORY_SPARE of
- * them at most, and become larger buffers again; they are in nobody's budget.
+ * So many bytes of what is freed are kept, with their pages, and become the
+ * next buffers; they are in nobody's budget.  Small buffers are cut from
+ * mappings of EXTENT_MEMORY_CHUNK.
  */
-#define EXTENT_MEMORY_EXTENT ((size_t)1 << 20)
-#define EXTENT_MEMORY_SPARE 16u
+#define EXTENT_MEMORY_SPARE ((size_t)16 << 20)
+#define EXTENT_MEMORY_CHUNK ((size_t)1 << 20)
 
 static inline bool extent_memory_is_mapped(size_t len)
 {

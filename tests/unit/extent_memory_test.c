@@ -26,7 +26,7 @@ static size_t rss_anon(void)
 /* EXTENT_MEMORY_SPARE of them are kept for the next ones. */
 Test(extent_memory, pieces_of_a_mapped_buffer_are_freed_one_by_one)
 {
-	size_t n = 2 * (EXTENT_MEMORY_SPARE + 4);
+	size_t n = 2 * (EXTENT_MEMORY_SPARE / MIB + 4);
 	uint8_t *data = extent_memory_alloc(n * MIB);
 	size_t before;
 
@@ -52,6 +52,48 @@ Test(extent_memory, a_freed_extent_is_the_next_one)
 	cr_assert_eq(other, first);
 	memset(other, 1, MIB);
 	extent_memory_free(other, MIB, true);
+}
+
+Test(extent_memory, small_buffers_are_cut_from_one_mapping)
+{
+	uint8_t *first = extent_memory_alloc(16384);
+	uint8_t *second = extent_memory_alloc(20000), *third;
+
+	cr_assert_eq(second, first + 16384);
+	memset(first, 1, 16384);
+	memset(second, 2, 20000);
+	extent_memory_free(first, 16384, true);
+	third = extent_memory_alloc(16000);
+	cr_assert_neq(third, second);
+	memset(third, 3, 16000);
+	cr_assert_eq(second[0], 2, "the neighbour stays");
+	cr_assert_eq(second[19999], 2);
+	extent_memory_free(second, 20000, true);
+	extent_memory_free(third, 16000, true);
+	cr_assert_eq(extent_memory_alloc(MIB), first, "whole again");
+}
+
+/* Else what was freed first would keep all others from being used again. */
+Test(extent_memory, what_is_freed_last_is_kept_though_others_fill_the_room)
+{
+	static uint8_t *small[2 * EXTENT_MEMORY_SPARE / 16384];
+	const size_t n = sizeof(small) / sizeof(small[0]);
+	uint8_t *large = extent_memory_alloc(MIB);
+	size_t before;
+
+	for (size_t i = 0; i < n; i++)
+		small[i] = extent_memory_alloc(16384);
+	/* Every other one: neighbours would be merged. */
+	for (size_t i = 0; i < n; i += 2)
+		extent_memory_free(small[i], 16384, true);
+	before = rss_anon();
+	for (int i = 0; i < 8; i++) {
+		extent_memory_free(large, MIB, true);
+		large = extent_memory_alloc(MIB);
+	}
+	extent_memory_free(large, MIB, true);
+	cr_assert_eq(extent_memory_alloc(MIB), large);
+	cr_assert_leq(rss_anon(), before + MIB, "it takes their place");
 }
 
 Test(extent_memory, freed_neighbours_are_one_buffer_again)

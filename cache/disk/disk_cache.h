@@ -27,6 +27,12 @@ struct disk_cache;
 #define DISK_CACHE_EXTENT ((uint64_t)1 << 20)	/* and end in the same extent */
 #define DISK_CACHE_QUEUE_MAX ((uint64_t)64 << 20)	/* bytes not yet written, */
 #define DISK_CACHE_QUEUE_SHARE 3	/* ... and of the memory at most */
+/*
+ * Records that are less together wait so long for more, so that the writing
+ * thread is not woken for each: never a flush, a note, or the end.
+ */
+#define DISK_CACHE_GATHER ((uint64_t)256 << 10)
+#define DISK_CACHE_GATHER_MS 10
 #define DISK_CACHE_STUCK_MS 500		/* longer for a record: it is stuck */
 #define DISK_CACHE_PAUSE_MS 10000
 #define DISK_CACHE_SIZE_MIN ((uint64_t)16 << 20)

@@ -61,6 +61,8 @@ struct disk_cache {
 	struct disk_job *head, *tail;
 	uint64_t queued_bytes, queued_max;
 	bool is_writing;	/* the thread has a job in hand */
+	bool is_gathering;	/* it waits, see DISK_CACHE_GATHER */
+	unsigned flushing;	/* calls of disk_cache_flush() */
 	uint64_t n_queued, n_ended;	/* jobs, ever: they end in that order */
 	struct disk_job *forgets[DISK_FORGET_CHAINS];	/* that are queued */
 	/* Calls of disk_cache_reclaim(), and what came of the last one. */

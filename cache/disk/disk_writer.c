@@ -134,6 +134,27 @@ static struct disk_job *job_take(struct disk_cache *dc) REQUIRES(&dc->lock)
 	return job;
 }
 
+/* There is enough to do, or something that cannot wait for more. */
+static bool is_due(const struct disk_cache *dc) REQUIRES(&dc->lock)
+{
+	return dc->is_stopping ||
+	       (dc->head && (dc->queued_bytes >= DISK_CACHE_GATHER ||
+			     dc->tail->kind != DISK_PUT || dc->flushing));
+}
+
+/* Until there is something to do, which is not looked for at once. */
+static void writer_wait(struct disk_cache *dc) REQUIRES(&dc->lock)
+{
+	int64_t until = clock_ms() + DISK_CACHE_GATHER_MS;
+
+	dc->is_gathering = true;
+	while (!is_due(dc) && clock_ms() < until)
+		(void)cond_wait_until(&dc->work, &dc->lock, until);
+	dc->is_gathering = false;
+	while (!dc->head && !dc->is_stopping)
+		cond_wait(&dc->work, &dc->lock);
+}
+
 static void *writer_run(void *arg)
 {
 	struct disk_cache *dc = arg;
@@ -152,7 +173,7 @@ static void *writer_run(void *arg)
 		if (!job) {
 			if (dc->is_stopping)
 				break;
-			cond_wait(&dc->work, &dc->lock);
+			writer_wait(dc);
 			continue;
 		}
 		dc->is_writing = true;
@@ -205,9 +226,12 @@ bool disk_cache_flush(struct disk_cache *dc, int64_t deadline_ms)
 
 	lock_take(&dc->lock);
 	last = dc->n_queued;
+	dc->flushing++;
+	cond_signal(&dc->work);
 	while (dc->n_ended < last && clock_ms() < deadline_ms)
 		(void)cond_wait_until(&dc->idle, &dc->lock, deadline_ms);
 	is_done = dc->n_ended >= last;
+	dc->flushing--;
 	lock_drop(&dc->lock);
 	return is_done;
 }
@@ -223,7 +247,8 @@ void disk_enqueue(struct disk_cache *dc, struct disk_job *job)
 	dc->tail = job;
 	dc->n_queued++;
 	dc->queued_bytes += job->len;
-	cond_signal(&dc->work);
+	if (!dc->is_gathering || is_due(dc))
+		cond_signal(&dc->work);
 }
 
 void disk_cache_put(struct disk_cache *dc, const struct segment_key *key,

@@ -186,6 +186,23 @@ Test(disk_cache, bytes_stay_below_the_size_and_the_newest_stay)
 	cr_expect_eq(stats().bytes, dir_bytes());
 }
 
+/* Few small records wait for more, but not for ever. */
+Test(disk_cache, a_record_alone_is_written_though_nobody_flushes)
+{
+	struct segment_key key = key_of(1);
+	static uint8_t data[1000];
+
+	fill(data, 1, 0, sizeof(data));
+	for (uint64_t i = 0; i < 3; i++) {
+		disk_cache_put(dc, &key, i * GRAIN, data, sizeof(data),
+			       release_nothing, NULL);
+		for (int k = 0; k < 5000 && stats().written < i + 1; k++)
+			usleep(1000);
+		cr_assert_eq(stats().written, i + 1);
+	}
+	cr_expect_eq(held(1, 0), sizeof(data));
+}
+
 Test(disk_cache, a_smaller_size_holds_from_the_start)
 {
 	for (uint64_t i = 0; i < 30; i++)

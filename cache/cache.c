@@ -228,6 +228,8 @@ static void note_read(struct extent *e, uint32_t from, uint32_t to)
 		e->lives = LIVES_HOT;
 		return;
 	}
+	if (from > e->seen)
+		e->has_gap = true;
 	e->seen = to;
 	if (to == e->len && e->lives == LIVES_NEW)
 		e->lives = 0;
@@ -281,6 +283,20 @@ int cache_pin_quietly(struct cache *cache, const struct blob_id *id,
 	return pin(cache, id, offset, len, out, max, missing, false);
 }
 
+/* Of one that nobody has pinned any more. */
+static bool has_ended_locked(struct cache *cache, struct extent *e)
+	REQUIRES(&cache->lock)
+{
+	bool was_read = !e->lives && !e->has_gap;
+
+	if (e->gone) {
+		e->blob->users--;
+		blob_unuse_locked(cache, e->blob);
+		return true;
+	}
+	return was_read && e->is_on_disk && unlink_locked(cache, e);
+}
+
 void cache_unpin(struct cache *cache, struct extent *const *extents, int n)
 {
 	struct extent *dead = NULL;
@@ -290,10 +306,8 @@ void cache_unpin(struct cache *cache, struct extent *const *extents, int n)
 		struct extent *e = extents[i];
 
 		assert(e->pins > 0);
-		if (--e->pins || !e->gone)
+		if (--e->pins || !has_ended_locked(cache, e))
 			continue;
-		e->blob->users--;
-		blob_unuse_locked(cache, e->blob);
 		e->hash_next = dead;
 		dead = e;
 	}
@@ -555,6 +569,14 @@ void cache_drop(struct cache *cache, struct extent *const *extents, int n)
 	for (int i = 0; i < n; i++)
 		if (!extents[i]->gone && !extents[i]->charge)
 			(void)unlink_locked(cache, extents[i]);
+	lock_drop(&cache->lock);
+}
+
+void cache_is_on_disk(struct cache *cache, struct extent *const *extents, int n)
+{
+	lock_take(&cache->lock);
+	for (int i = 0; i < n; i++)
+		extents[i]->is_on_disk = true;
 	lock_drop(&cache->lock);
 }
 

@@ -38,6 +38,8 @@ struct extent {
 	bool mapped;
 	uint8_t lives;		/* times the clock's hand lets it be */
 	uint32_t seen;		/* up to here it was read */
+	bool has_gap;		/* not all of that */
+	bool is_on_disk;	/* see cache_is_on_disk() */
 	bool gone;		/* not to be found any more: the last pin frees */
 	uint32_t charge;	/* bytes of the budget */
 	struct cache_blob *blob;
@@ -101,6 +103,13 @@ int cache_insert(struct cache *cache, const struct blob_id *id, uint64_t size,
 		 struct extent **out) MUST_CHECK;
 /* Makes those of the pinned extents unfindable that were not charged. */
 void cache_drop(struct cache *cache, struct extent *const *extents, int n);
+
+/*
+ * What the disk cache has too: once it was read from its start to its end it
+ * is not kept here, and its memory, still warm, serves what is read next.
+ */
+void cache_is_on_disk(struct cache *cache, struct extent *const *extents,
+		      int n);
 
 /* Drops all of a blob; what is pinned of it lives until it is unpinned. */
 void cache_forget(struct cache *cache, const struct blob_id *id);

@@ -212,6 +212,9 @@ static int admit(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock)
 		return err_nomem(&fetch->err);
 	fetch->is_over = !is_charged;
 	fetch->n_pins = r;
+	/* What is to be hashed yet is needed until all of its part is here. */
+	if (fetch->is_from_disk && (st->rule != RULE_PARTS || st->is_verified))
+		cache_is_on_disk(f->cache, fetch->pins, fetch->n_pins);
 	return 0;
 }
 

@@ -83,6 +83,10 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
 /* Up to this size it is worth to ask whether the kernel has it at hand. */
 #define FETCH_NOW_MAX FETCHER_GRAIN
 
+/* Up to these sizes, with a digest and without, a backend's thread answers. */
+#define FETCH_QUICK_HASH ((size_t)32 << 10)
+#define FETCH_QUICK ((size_t)256 << 10)
+
 /* From this size on bytes are hashed apart, so that answers need not wait. */
 #define FETCH_HASH_APART ((size_t)256 << 10)
 

@@ -95,6 +95,40 @@ Test(cache, what_was_put_in_is_found_and_only_that)
 	cr_assert_eq(cache_bytes_of(cache, &a), 2 * MIB);
 }
 
+Test(cache, what_the_disk_has_goes_once_it_was_read_from_start_to_end)
+{
+	const struct blob_id a = { 1, 1 };
+	struct extent *pins[PINS_MAX];
+	uint64_t missing;
+	int n;
+
+	cr_assert(put(&a, 4 * MIB, 0, 4 * MIB));
+	n = cache_pin_quietly(cache, &a, 0, 3 * MIB, pins, PINS_MAX, &missing);
+	cr_assert_eq(n, 3);
+	cache_is_on_disk(cache, pins, n);
+	cache_unpin(cache, pins, n);
+
+	cr_assert_eq(held(&a, 0, MIB / 2), 1);
+	cr_assert_eq(held(&a, MIB / 2, MIB / 2 - 1), 1);
+	cr_assert_eq(cache_bytes_of(cache, &a), 4 * MIB, "not to its end");
+	cr_assert_eq(held(&a, MIB - 1, 1), 1);
+	cr_assert_eq(cache_bytes_of(cache, &a), 3 * MIB);
+	cr_assert_eq(held(&a, 0, 1), 0);
+
+	cr_assert_eq(held(&a, 2 * MIB - 1, 1), 1);
+	cr_assert_eq(held(&a, 2 * MIB - 1, 1), 1, "not from its start");
+	cr_assert_eq(held(&a, 3 * MIB, MIB), 1);
+	cr_assert_eq(held(&a, 3 * MIB, MIB), 1, "the disk has it not");
+
+	/* Whoever holds it is not robbed of it. */
+	n = cache_pin(cache, &a, 2 * MIB, MIB, pins, PINS_MAX, &missing);
+	cr_assert_eq(n, 1);
+	cr_assert_eq(pins[0]->data[7], byte_of(&a, 2 * MIB + 7));
+	cr_assert_eq(cache_held_until(cache, &a, 2 * MIB), 3 * MIB);
+	cache_unpin(cache, pins, n);
+	cr_assert_eq(cache_held_until(cache, &a, 2 * MIB), 0);
+}
+
 Test(cache, the_end_of_a_blob_is_a_short_extent)
 {
 	const struct blob_id a = { 1, 1 };

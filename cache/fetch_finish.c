@@ -360,6 +360,16 @@ static struct pool *pool_of(const struct fetch *fetch)
 	return is_apart ? fetch->fetcher->hashers : fetch->fetcher->pool;
 }
 
+/* It takes hardly longer than to wake another thread for it. */
+static bool is_quick(const struct fetch *fetch)
+{
+	bool is_hashed = fetch->state->is_whole &&
+			 fetch->state->rule != RULE_NONE;
+
+	return fetch->r == 0 &&
+	       fetch->len <= (is_hashed ? FETCH_QUICK_HASH : FETCH_QUICK);
+}
+
 /* Nothing is on its way for it any more. */
 static void landed(struct fetcher *f, struct fetch *fetch)
 {
@@ -386,7 +396,8 @@ void fetch_arrived(void *arg, int r, const struct object_info *info,
 					  memory_order_relaxed);
 	}
 	landed(f, fetch);
-	if (pool_submit(pool_of(fetch), finish, fetch, &ignored) < 0)
+	if (is_quick(fetch) ||
+	    pool_submit(pool_of(fetch), finish, fetch, &ignored) < 0)
 		finish(fetch);
 }
 

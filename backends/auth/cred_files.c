@@ -14,22 +14,13 @@
 #include "backends/base/clock.h"
 #include "backends/base/encode.h"
 #include "backends/base/env.h"
+#include "backends/base/file_stamp.h"
 #include "backends/base/io.h"
 #include "backends/base/lock.h"
 #include "backends/base/log.h"
 
 #define FILE_BYTES_MAX ((size_t)256 << 10)
 #define CHECK_EVERY_MS 1000
-
-/* What tells one content of a path from the next. */
-struct stamp {
-	bool exists;
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec mtime;
-	struct timespec ctime;
-};
 
 /* What the files said: a credential, or why not. */
 struct answer {
@@ -49,38 +40,11 @@ struct cred_files {
 
 	struct lock lock;
 	struct answer answer;
-	struct stamp stamps[N_FILES];
+	struct file_stamp stamps[N_FILES];
 	int64_t check_at_ms;
 	bool is_reading;
 	bool is_in_doubt;	/* the last look found nothing any more */
 };
-
-static void take_stamp(const char *path, struct stamp *out)
-{
-	struct stat st;
-
-	memset(out, 0, sizeof(*out));
-	if (stat(path, &st) < 0)
-		return;
-	out->exists = true;
-	out->dev = st.st_dev;
-	out->ino = st.st_ino;
-	out->size = st.st_size;
-	out->mtime = st.st_mtim;
-	out->ctime = st.st_ctim;
-}
-
-static bool is_same_time(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool is_same(const struct stamp *a, const struct stamp *b)
-{
-	return a->exists == b->exists && a->dev == b->dev && a->ino == b->ino &&
-	       a->size == b->size && is_same_time(a->mtime, b->mtime) &&
-	       is_same_time(a->ctime, b->ctime);
-}
 
 /* A file that is not there is an empty one. */
 static int read_profile(struct cred_files *files, int which,
@@ -185,12 +149,12 @@ static void keep_answer(struct cred_files *files, struct answer *fresh)
 /* Not under the lock: it reads files.  One caller at a time. */
 static void read_again(struct cred_files *files)
 {
-	struct stamp stamps[N_FILES];
+	struct file_stamp stamps[N_FILES];
 	struct answer fresh = { .err = ERR_INIT };
 
 	/* Before the content: a change in between is seen next time. */
 	for (int i = 0; i < N_FILES; i++)
-		take_stamp(files->paths[i], &stamps[i]);
+		file_stamp_take(files->paths[i], &stamps[i]);
 	fresh.r = look_up(files, &fresh.cred, &fresh.err);
 	if (fresh.r < 0 && fresh.r != -ENOENT)
 		log_warn("auth", "%s", fresh.err.text);
@@ -201,13 +165,13 @@ static void read_again(struct cred_files *files)
 	lock_drop(&files->lock);
 }
 
-static bool have_changed(struct cred_files *files, const struct stamp *known)
+static bool have_changed(struct cred_files *files, const struct file_stamp *known)
 {
-	struct stamp now;
+	struct file_stamp now;
 
 	for (int i = 0; i < N_FILES; i++) {
-		take_stamp(files->paths[i], &now);
-		if (!is_same(&now, &known[i]))
+		file_stamp_take(files->paths[i], &now);
+		if (!file_stamp_equal(&now, &known[i]))
 			return true;
 	}
 	return false;
@@ -216,7 +180,7 @@ static bool have_changed(struct cred_files *files, const struct stamp *known)
 /* Others go on with what is known while one thread looks. */
 static void refresh(struct cred_files *files)
 {
-	struct stamp known[N_FILES];
+	struct file_stamp known[N_FILES];
 	bool is_mine;
 	bool is_forced;
 

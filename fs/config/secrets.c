@@ -188,8 +188,12 @@ static bool read_secret(struct reference *ref, const char *file,
 	struct err err = ERR_INIT;
 
 	content->limit = SECRET_BYTES_MAX;
-	if (io_read_file(file, SECRET_BYTES_MAX, content, &err) == 0)
+	settings_context_source(ref->context, file, false);
+	if (io_read_file(file, SECRET_BYTES_MAX, content, &err) == 0) {
+		settings_context_was_read(ref->context, content->data,
+					  content->len);
 		return true;
+	}
 	problem(ref, "%s cannot be read: %s", ref->what, err.text);
 	return false;
 }
@@ -384,6 +388,8 @@ static struct yaml_node *load_by_name(struct reference *ref,
 	cred = ref->file ? print(context, "%s/cred.yaml", ref->file) : NULL;
 	if (!ref->what || !cred)
 		return NULL;
+	/* Which files are in it decides, too. */
+	settings_context_source(context, ref->file, true);
 	if (access(cred, F_OK) != 0)
 		return load_directory(ref, name);
 	free(ref->file);

@@ -7,13 +7,10 @@
 
 #include "fs/config/settings.h"
 
-#include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/base/io.h"
 #include "fs/config/secrets.h"
 #include "fs/config/settings_context.h"
 
@@ -46,6 +43,9 @@ void settings_free(struct settings *st)
 		settings_bucket_release(&st->buckets[i]);
 	free(st->buckets);
 	settings_values_release(st);
+	for (size_t i = 0; i < st->n_sources; i++)
+		free(st->sources[i].path);
+	free(st->sources);
 	free(st->path);
 	free(st->default_bucket);
 	free(st->default_bucket_text);
@@ -343,18 +343,8 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int by_position(const void *a, const void *b)
-{
-	const struct settings_problem *x = a, *y = b;
-
-	if (x->line != y->line)
-		return x->line < y->line ? -1 : 1;
-	if (x->column != y->column)
-		return x->column < y->column ? -1 : 1;
-	return strcmp(x->path, y->path);
-}
-
-static void read_root(struct settings_context *context, struct yaml_node *root)
+void settings_read_root(struct settings_context *context,
+			struct yaml_node *root)
 {
 	struct settings *st = context->settings;
 	struct shape shape = { .dataset = NULL };
@@ -381,70 +371,4 @@ static void read_root(struct settings_context *context, struct yaml_node *root)
 		qsort(st->buckets, st->n_buckets, sizeof(*st->buckets),
 		      by_name);
 	settings_own_read(context, own);
-}
-
-static int parse_into(struct settings_context *context, const void *text,
-		      size_t len, struct err *err)
-{
-	cleanup_yaml_node struct yaml_node *root = NULL;
-	struct yaml_position at = { 0, 0 };
-	struct err why = ERR_INIT;
-	int r;
-
-	r = yaml_node_parse(&root, text, len, &at, &why);
-	if (r == -ENOMEM)
-		return err_nomem(err);
-	if (r < 0)
-		settings_context_problem(context, SETTINGS_FATAL, at, NULL,
-					 "%s", why.text);
-	else
-		read_root(context, root);
-	if (context->no_memory)
-		return err_nomem(err);
-	return 0;
-}
-
-int settings_parse(struct settings **out, const char *path, const void *text,
-		   size_t len, struct settings_report *report, struct err *err)
-{
-	struct settings_context context = { .report = report };
-	cleanup_settings struct settings *st = calloc(1, sizeof(*st));
-	cleanup_free char *copy = strdup(path);
-	int r;
-
-	if (!st || !copy)
-		return err_nomem(err);
-	st->path = strdup(path);
-	if (!st->path)
-		return err_nomem(err);
-	context.settings = st;
-	context.dir = dirname(copy);
-
-	r = parse_into(&context, text, len, err);
-	if (report->n_problems)
-		qsort(report->problems, report->n_problems,
-		      sizeof(*report->problems), by_position);
-	if (r < 0)
-		return r;
-	if (report->fatal)
-		return err_set(err, ERR_USAGE, EINVAL,
-			       "%s is not a valid configuration", path);
-	*out = st;
-	st = NULL;
-	return 0;
-}
-
-int settings_load(struct settings **out, const char *path,
-		  struct settings_report *report, struct err *err)
-{
-	cleanup_buf struct buf text = BUF_INIT;
-	int r = io_read_file(path, YAML_BYTES_MAX, &text, err);
-
-	if (r == 0)
-		r = settings_parse(out, path, text.data ? text.data : "",
-				   text.len, report, err);
-	/* Credentials may stand in the file itself. */
-	if (text.data)
-		explicit_bzero(text.data, text.cap);
-	return r;
 }

@@ -14,6 +14,8 @@
 #include <sys/types.h>
 
 #include "backends/backend.h"
+#include "backends/base/digest.h"
+#include "backends/base/file_stamp.h"
 
 enum bucket_mode { BUCKET_READ_ONLY, BUCKET_READ_WRITE, BUCKET_MODE_BAD };
 
@@ -71,8 +73,20 @@ struct settings_value {
 #define SETTINGS_CACHE_SIZE_MIN ((uint64_t)1 << 20)	/* less lacks a unit */
 #define SETTINGS_CACHE_SIZE_MIN_TEXT "1MiB"
 
+/* What was read, or looked for: for who watches whether it changes. */
+struct settings_source {
+	char *path;
+	bool is_dir;			/* whatever is in it */
+	struct file_stamp stamp;	/* taken before it was read */
+};
+
 struct settings {
 	char *path;			/* of the file */
+	uint8_t file_digest[SHA256_SIZE];	/* of its bytes */
+	uint8_t digest[SHA256_SIZE];	/* of all that was read, with secrets:
+					   to compare, never to show */
+	struct settings_source *sources;	/* the file first */
+	size_t n_sources, cap_sources;
 	struct settings_bucket *buckets;	/* sorted by name */
 	size_t n_buckets;
 	char *default_bucket;		/* NULL: none, or it names no bucket */
@@ -133,6 +147,13 @@ int settings_load(struct settings **out, const char *path,
 int settings_parse(struct settings **out, const char *path, const void *text,
 		   size_t len, struct settings_report *report, struct err *err)
 	MUST_CHECK;
+
+/*
+ * What differs between two configurations and cannot be changed under a mount,
+ * appended to out as "cache.dir, memory".
+ */
+void settings_next_mount(const struct settings *now,
+			 const struct settings *next, struct buf *out);
 
 void settings_free(struct settings *settings);
 static inline void settings_cleanup_(struct settings **s)

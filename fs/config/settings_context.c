@@ -45,6 +45,48 @@ char *settings_context_strdup(struct settings_context *context, const char *s)
 	return copy;
 }
 
+void settings_context_source(struct settings_context *context,
+			     const char *path, bool is_dir)
+{
+	struct settings *st = context->settings;
+	struct settings_source *source;
+
+	if (!context->digest)
+		return;
+	if (st->n_sources == st->cap_sources) {
+		size_t cap = st->cap_sources ? 2 * st->cap_sources : 16;
+
+		source = reallocarray(st->sources, cap, sizeof(*source));
+		if (!source) {
+			context->no_memory = true;
+			return;
+		}
+		st->sources = source;
+		st->cap_sources = cap;
+	}
+	source = &st->sources[st->n_sources];
+	source->path = settings_context_strdup(context, path);
+	if (!source->path)
+		return;
+	source->is_dir = is_dir;
+	file_stamp_take(path, &source->stamp);
+	st->n_sources++;
+	settings_context_was_read(context, path, strlen(path) + 1);
+}
+
+/* Lengths count, so that no two files are taken for two others. */
+void settings_context_was_read(struct settings_context *context,
+			       const void *bytes, size_t len)
+{
+	uint8_t head[8];
+
+	if (!context->digest)
+		return;
+	put_le64(head, len);
+	digest_add(context->digest, head, sizeof(head));
+	digest_add(context->digest, bytes, len);
+}
+
 static char *steal_text(struct settings_context *context, struct buf *buf)
 {
 	if (!buf->data)

@@ -24,6 +24,7 @@ struct settings_context {
 	const struct yaml_node *secret_refs;	/* Helm shape only, else NULL */
 	struct settings_bucket *bucket;	/* whose the problems are, or NULL */
 	bool in_credential;		/* keys may be misread secrets */
+	struct digest *digest;		/* of what was read; NULL: nobody asks */
 	bool no_memory;			/* sticky; checked once at the end */
 };
 
@@ -53,6 +54,15 @@ void settings_context_value(struct settings_context *context,
 void settings_context_value_from(struct settings_context *context,
 				 const struct field_path *path,
 				 const char *value, const char *origin);
+
+/*
+ * Notes a file or folder that will be read now, found or not: its stamp is
+ * taken.  What was read of it goes to settings_context_was_read().
+ */
+void settings_context_source(struct settings_context *context,
+			     const char *path, bool is_dir);
+void settings_context_was_read(struct settings_context *context,
+			       const void *bytes, size_t len);
 
 /* Frees them; the client's file is read into settings with nothing else. */
 void settings_values_release(struct settings *settings);
@@ -113,6 +123,10 @@ bool settings_is_mask(const char *text);
 bool settings_region_is_valid(const char *region);
 #define SETTINGS_REGION_EXPECTED                                               \
 	"a region such as us-east-1 (a-z, 0-9 and \"-\"), or leave the key out"
+
+/* All of it, from the document's top; see settings.c. */
+void settings_read_root(struct settings_context *context,
+			struct yaml_node *root);
 
 /* Fills a bucket from its node; see settings_bucket.c. */
 void settings_bucket_read(struct settings_context *context,

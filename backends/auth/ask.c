@@ -7,19 +7,12 @@
 #include <string.h>
 #include "backends/base/clock.h"
 #include "backends/base/json.h"
-#include "backends/base/lock.h"
 #include "backends/http/exchange.h"
 
-/* lock guards is_done; the asker reads the rest once it is set. */
 struct asking {
 	const struct ask *question;
 	struct ask_reply *reply;
 	unsigned n_attempts;
-	struct lock lock;
-	struct cond cond;
-	bool is_done;
-	int r;
-	struct err err;
 };
 
 static void wipe(struct buf *buf)
@@ -109,40 +102,19 @@ static enum exchange_verdict judge(void *ctx, int r, struct http_response *rs,
 	return EXCHANGE_RETRY;
 }
 
-static void done(void *ctx, int r, const struct err *err)
-{
-	struct asking *a = ctx;
-
-	lock_take(&a->lock);
-	a->r = r;
-	if (r < 0)
-		err_copy(&a->err, err);
-	a->is_done = true;
-	cond_signal(&a->cond);
-	lock_drop(&a->lock);
-}
-
 int ask(struct http_engine *engine, const struct ask *question,
 	struct ask_reply *out, struct err *err)
 {
-	static const struct exchange_ops ops = { prepare, judge, done };
+	static const struct exchange_ops ops = {
+		.prepare = prepare,
+		.judge = judge,
+	};
 	struct asking a = { .question = question, .reply = out };
+	unsigned total_ms = question->total_ms ? question->total_ms :
+						 ASK_TOTAL_MS;
+	int r = exchange_run(engine, &ops, &a, clock_ms() + total_ms, err);
 
-	lock_init(&a.lock);
-	cond_init(&a.cond);
-	exchange_start(engine, &ops, &a,
-		       clock_ms() + (question->total_ms ? question->total_ms :
-							  ASK_TOTAL_MS));
-	lock_take(&a.lock);
-	while (!a.is_done)
-		cond_wait(&a.cond, &a.lock);
-	lock_drop(&a.lock);
-	cond_release(&a.cond);
-	lock_release(&a.lock);
-	if (a.r == 0)
-		return 0;
-	err_copy(err, &a.err);
-	return err_wrap(err, "%s", question->who);
+	return r < 0 ? err_wrap(err, "%s", question->who) : 0;
 }
 
 /* jansson's own text may quote what it met. */

@@ -68,4 +68,11 @@ struct exchange_ops {
 void exchange_start(struct http_engine *engine, const struct exchange_ops *ops,
 		    void *ctx, int64_t deadline_ms);
 
+/*
+ * The same for a thread that may wait, never an I/O thread: the result is what
+ * ops->done, which is not called, would have got.
+ */
+int exchange_run(struct http_engine *engine, const struct exchange_ops *ops,
+		 void *ctx, int64_t deadline_ms, struct err *err) MUST_CHECK;
+
 #endif

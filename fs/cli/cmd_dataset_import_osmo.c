@@ -8,6 +8,7 @@
 
 #include "fs/cli/cli.h"
 #include "fs/cli/import_catalog.h"
+#include "fs/cli/import_service.h"
 #include "fs/dataset/import/import.h"
 #include "fs/dataset/import/import_foreign.h"
 #include "fs/dataset/import/import_read.h"
@@ -19,6 +20,8 @@ struct import_words {
 	const char *bucket;
 	char **sources;
 	int n_sources;
+	const char *token_file;	/* --token-file, or NULL */
+	const char *user;	/* --user, or NULL */
 	bool dry_run;
 	bool adopt;
 };
@@ -30,6 +33,8 @@ static int parse_options(struct cli *cli, struct import_words *w, int argc,
 		{ "dry-run", no_argument, NULL, 'n' },
 		{ "catalog", required_argument, NULL, 'c' },
 		{ "adopt", no_argument, NULL, 'a' },
+		{ "token-file", required_argument, NULL, 't' },
+		{ "user", required_argument, NULL, 'u' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -44,6 +49,12 @@ static int parse_options(struct cli *cli, struct import_words *w, int argc,
 			break;
 		case 'a':
 			w->adopt = true;
+			break;
+		case 't':
+			w->token_file = optarg;
+			break;
+		case 'u':
+			w->user = optarg;
 			break;
 		default:
 			return EXIT_USAGE;
@@ -209,6 +220,7 @@ int cmd_dataset_import_osmo(struct cli *cli, int argc, char **argv)
 {
 	cleanup_import_source struct import_source *src = NULL;
 	struct import_words w = { .catalog = NULL };
+	struct import_service service;
 	struct bucket *b = NULL;
 	struct err err = ERR_INIT;
 	bool is_new = false;
@@ -227,11 +239,19 @@ int cmd_dataset_import_osmo(struct cli *cli, int argc, char **argv)
 	if (buckets_find_or_default(cli->buckets, w.bucket, &b, &err) < 0)
 		return cli_fail(&err);
 
+	service = (struct import_service){
+		.bucket = w.bucket,
+		.token_file = w.token_file,
+		.user = w.user,
+	};
 	src = import_source_new();
 	if (!src)
 		r = err_nomem(&err);
 	for (int i = 0; r == 0 && i < w.n_sources; i++)
-		r = import_read(src, w.sources[i], &err);
+		r = import_service_is_url(w.sources[i]) ?
+			    import_service_read(cli, src, w.sources[i],
+						&service, &err) :
+			    import_read(src, w.sources[i], &err);
 	if (r == 0)
 		r = import_source_settle(src, &err);
 	if (r < 0)

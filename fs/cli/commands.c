@@ -98,9 +98,12 @@ const struct command commands[] = {
 	  "  -n, --dry-run         tell what would be done, change nothing\n"
 	  "  --catalog URI         write the catalog there (read-only buckets)\n"
 	  "  --adopt               no OSMO numbers these datasets any more\n"
+	  "  --token-file FILE     of a URL: a file that holds OSMO's token\n"
+	  "  --user NAME           of a URL: as who, in a development installation\n"
 	  "\nSOURCE is a pg_dump of OSMO's database, the JSON that \"osmo dataset\n"
-	  "list -t json\" and \"osmo dataset info -t json\" print, or a folder of\n"
-	  "such files.\n",
+	  "list -t json\" and \"osmo dataset info -t json\" print, a folder of such\n"
+	  "files, or the URL of an OSMO service up to release 6.3, asked as \"osmo\n"
+	  "login\" has left it.\n",
 	  cmd_dataset_import_osmo },
 	{ "resolve", "REF... | --workflow FILE",
 	  "Print the pinned path of a dataset",

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "backends/base/io.h"
+#include "fs/config/client_login.h"
 #include "fs/config/settings_context.h"
 
 #define CLIENT_FILE "config.yaml"
@@ -42,28 +43,6 @@ char *settings_find(const char *given, struct err *err)
 	if (!copy)
 		err_nomem(err);
 	return copy;
-}
-
-static char *client_file(struct err *err)
-{
-	const char *dir = getenv("OSMO_CONFIG_FILE_DIR");
-	const char *xdg = getenv("XDG_CONFIG_HOME");
-	const char *home = getenv("HOME");
-	struct buf path = BUF_INIT;
-	char *text;
-
-	if (dir && *dir)
-		buf_printf(&path, "%s/" CLIENT_FILE, dir);
-	else if (xdg && *xdg)
-		buf_printf(&path, "%s/osmo/" CLIENT_FILE, xdg);
-	else if (home && *home)
-		buf_printf(&path, "%s/.config/osmo/" CLIENT_FILE, home);
-	else
-		buf_str(&path, "");
-	text = buf_steal(&path);
-	if (!text)
-		err_nomem(err);
-	return text;
 }
 
 static int first_error(const struct settings_report *report, const char *path,
@@ -131,7 +110,7 @@ int settings_client_cred(struct settings_cred **out, const char *profile,
 			 struct err *err)
 {
 	cleanup_buf struct buf text = BUF_INIT;
-	cleanup_free char *path = client_file(err);
+	cleanup_free char *path = client_file_path(CLIENT_FILE, err);
 	int r;
 
 	*out = NULL;

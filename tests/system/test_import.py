@@ -132,7 +132,6 @@ def test_sources(tap, top):
             ('a dump that was cut off', cut, 6, 'cut off'),
             ('a dump in the custom format', dump_path('custom.dump'), 2, 'pg_restore -f -'),
             ('a dump in LATIN1', dump_path('latin1.copy.sql'), 2, '-E UTF8'),
-            ('a URL', 'https://osmo.example.com', 2, 'dump'),
             ('a file that is not there', w.top + '/nope', 3, 'nope'),
             ('a dump of the schema alone', dump_path('schema.sql'), 3, 'pg_dump')):
         p = w.imports('production', source)

@@ -106,13 +106,6 @@ Test(import_read, what_holds_nothing_is_said)
 	cr_expect_eq(read_bytes("sql", "SELECT 1;\n", 10), -ENOENT);
 }
 
-Test(import_read, a_url_says_what_to_do)
-{
-	cr_expect_eq(import_read(src, "https://osmo.example.com", &err),
-		     -ENOTSUP);
-	cr_expect_eq(err.class, ERR_USAGE);
-}
-
 Test(import_read, a_fifo_in_a_folder_does_not_block)
 {
 	char path[256];

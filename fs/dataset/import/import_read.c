@@ -246,12 +246,6 @@ static int refuse_dump_folder(const char *path, int fd, struct err *err)
 
 /* --- a source --------------------------------------------------------- */
 
-static bool is_url(const char *source)
-{
-	return strncmp(source, "http://", 7) == 0 ||
-	       strncmp(source, "https://", 8) == 0;
-}
-
 int import_read(struct import_source *src, const char *source, struct err *err)
 {
 	cleanup_fd int fd = -1;
@@ -261,11 +255,6 @@ int import_read(struct import_source *src, const char *source, struct err *err)
 
 	if (strcmp(source, "-") == 0)
 		return read_fd(src, "standard input", STDIN_FILENO, err);
-	if (is_url(source))
-		return err_set(err, ERR_USAGE, ENOTSUP,
-			       "%s: this datasetfs does not ask OSMO's service "
-			       "itself; give it a dump or the client's JSON "
-			       "(datasetfs-format(5), IMPORT)", source);
 	fd = open(source, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(err, errno == ENOENT ? ERR_MISSING : ERR_SYSTEM,

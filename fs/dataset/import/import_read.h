@@ -15,8 +15,8 @@
 /*
  * May be called for several sources; then import_source_settle().  Errors name
  * the file: ERR_MISSING (no such file, or nothing of OSMO in it), ERR_CORRUPT
- * (cut off, syntax), ERR_USAGE (a compressed or binary dump, a URL: the text
- * says what to run).
+ * (cut off, syntax), ERR_USAGE (a compressed or binary dump: the text says what
+ * to run).
  */
 int import_read(struct import_source *src, const char *source, struct err *err)
 	MUST_CHECK;

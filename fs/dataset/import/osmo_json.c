@@ -212,6 +212,7 @@ struct info {
 	struct json_text_walk range;
 	const char *id;
 	bool is_collection;
+	bool is_whole;		/* all versions were asked for, and shown */
 };
 
 static int add_tags(const struct info *info, const json_t *v,
@@ -364,9 +365,11 @@ static int add_info(struct info *info, struct err *err)
 	if (r < 0)
 		return r;
 	ds = row.id ? import_source_find(info->src, row.id) : NULL;
-	if (ds)
+	if (ds) {
 		ds->has_details = true;
-	if (!info->is_collection &&
+		ds->is_whole |= info->is_whole;
+	}
+	if (!info->is_collection && !info->is_whole &&
 	    json_array_size(versions) == OSMO_JSON_INFO_MAX)
 		import_source_note(info->src, "%s: %s shows exactly %d "
 				   "versions, which is where 'osmo dataset "
@@ -518,4 +521,36 @@ int osmo_json_read(struct import_source *src, const char *where,
 			       "list -t json' nor of 'osmo dataset info "
 			       "-t json'", where);
 	return 0;
+}
+
+int osmo_json_read_info(struct import_source *src, const char *where,
+			const void *text, size_t len, struct err *err)
+{
+	const struct buf doc = { .data = (char *)(uintptr_t)text, .len = len };
+	cleanup_buf struct buf tame = BUF_INIT_LIMIT(OSMO_JSON_MAX);
+	json_t *obj = NULL;
+	struct info info = {
+		.src = src,
+		.where = where,
+		.range = { .value = text, .value_len = len },
+		.is_whole = true,
+	};
+	int r;
+
+	if (len > OSMO_JSON_MAX)
+		return err_set(err, ERR_USAGE, EFBIG, "%s: %zu bytes, limit %zu",
+			       where, len, OSMO_JSON_MAX);
+	r = tame_numbers(&tame, &doc, err);
+	if (r == 0)
+		r = json_text_parse(&obj, tame.data ? tame.data : "", tame.len,
+				    err);
+	if (r == 0 && (!json_is_array(json_object_get(obj, "versions")) ||
+		       !json_object_get(obj, "id")))
+		r = err_set(err, ERR_CORRUPT, EBADMSG,
+			    "no info of a dataset");
+	info.obj = obj;
+	if (r == 0)
+		r = add_info(&info, err);
+	json_decref(obj);
+	return r < 0 ? err_wrap(err, "%s", where) : 0;
 }

@@ -25,4 +25,12 @@
 int osmo_json_read(struct import_source *src, const char *where,
 		   const void *text, size_t len, struct err *err) MUST_CHECK;
 
+/*
+ * One info, as the service itself says it when asked for all of a dataset's
+ * versions: it is whole.
+ */
+int osmo_json_read_info(struct import_source *src, const char *where,
+			const void *text, size_t len, struct err *err)
+	MUST_CHECK;
+
 #endif

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <string.h>
 #include "backends/base/clock.h"
+#include "backends/base/io.h"
 #include "backends/base/json.h"
 #include "backends/http/exchange.h"
 
@@ -15,7 +16,7 @@ struct asking {
 	unsigned n_attempts;
 };
 
-static void wipe(struct buf *buf)
+void ask_wipe(struct buf *buf)
 {
 	if (buf->data)
 		explicit_bzero(buf->data, buf->cap);
@@ -24,7 +25,7 @@ static void wipe(struct buf *buf)
 
 void ask_reply_release(struct ask_reply *reply)
 {
-	wipe(&reply->body);
+	ask_wipe(&reply->body);
 	buf_release(&reply->headers);
 	reply->status = 0;
 }
@@ -43,6 +44,7 @@ static int prepare(void *ctx, unsigned attempt, struct http_request *rq,
 	if (r < 0)
 		return r;
 	rq->method = q->method;
+	rq->is_metadata = q->is_near;
 	buf_str(&rq->url, q->url);
 	if (q->headers)
 		buf_str(&rq->headers, q->headers);
@@ -115,6 +117,25 @@ int ask(struct http_engine *engine, const struct ask *question,
 	int r = exchange_run(engine, &ops, &a, clock_ms() + total_ms, err);
 
 	return r < 0 ? err_wrap(err, "%s", question->who) : 0;
+}
+
+int ask_file(struct buf *out, const char *what, const char *path,
+	     struct err *err)
+{
+	/* All of it at once, so that growing leaves no copies behind. */
+	int r = buf_reserve(out, 2 * ASK_FILE_MAX, err);
+
+	if (r == 0)
+		r = io_read_file(path, ASK_FILE_MAX, out, err);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		return err_set(err, ERR_AUTH, EACCES, "%s: %s", what,
+			       strdupa(err->text));
+	if (out->len == 0 || strlen(out->data) != out->len)
+		return err_set(err, ERR_AUTH, EACCES, "%s: %s %s", what, path,
+			       out->len ? "has a NUL" : "is empty");
+	return 0;
 }
 
 /* jansson's own text may quote what it met. */

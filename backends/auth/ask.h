@@ -31,6 +31,7 @@ struct ask {
 	const char *url;
 	const char *headers;	/* "name: value\n" lines, or NULL */
 	const char *body;	/* or NULL */
+	bool is_near;		/* on this machine or beside it: no proxy */
 	unsigned attempt_ms;	/* 0: ASK_ATTEMPT_MS, and so on */
 	unsigned total_ms;
 	unsigned attempts;
@@ -49,6 +50,17 @@ struct ask {
 int ask(struct http_engine *engine, const struct ask *question,
 	struct ask_reply *out, struct err *err) MUST_CHECK;
 bool ask_is_transient(const struct ask_reply *reply);
+
+/*
+ * A file that somebody keeps current (a token that Kubernetes projects), to be
+ * wiped with ask_wipe().  -EACCES (ERR_AUTH) where it cannot be read, is empty
+ * or has a NUL; what names it in the text ("AWS_WEB_IDENTITY_TOKEN_FILE").
+ */
+#define ASK_FILE_MAX ((size_t)64 << 10)
+int ask_file(struct buf *out, const char *what, const char *path,
+	     struct err *err) MUST_CHECK;
+void ask_wipe(struct buf *buf);
+#define cleanup_ask_wipe __attribute__((cleanup(ask_wipe)))
 
 /* Of a reply's or a program's text; an object, or -EBADMSG (ERR_CORRUPT). */
 struct json_t;

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "backends/base/env.h"
-#include "backends/base/log.h"
 
 void cred_wipe_free(char *secret)
 {
@@ -257,26 +256,10 @@ int cred_source_anonymous(struct cred_source **out, struct err *err)
 	return 0;
 }
 
-/* Identities that the SDKs would find here and this source does not. */
-static const char *unsupported_env(void)
-{
-	static const char *const names[] = {
-		"AWS_WEB_IDENTITY_TOKEN_FILE",
-		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-		"AWS_CONTAINER_CREDENTIALS_FULL_URI",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (env_get(names[i]))
-			return names[i];
-	return NULL;
-}
-
 int cred_source_env(struct cred_source **out, struct err *err)
 {
 	const char *id = env_get("AWS_ACCESS_KEY_ID");
 	const char *secret = env_get("AWS_SECRET_ACCESS_KEY");
-	const char *unsupported = unsupported_env();
 	struct cred_fixed *fixed;
 	int r = fixed_new(&fixed, "environment", err);
 
@@ -288,13 +271,7 @@ int cred_source_env(struct cred_source **out, struct err *err)
 	} else {
 		r = -ENOENT;
 		(void)err_set(&fixed->none, ERR_AUTH, ENOENT,
-			      "AWS_ACCESS_KEY_ID is not set%s%s%s",
-			      unsupported ? " (" : "",
-			      unsupported ? unsupported : "",
-			      unsupported ? " is, but is not supported)" : "");
-		if (unsupported)
-			log_warn("auth", "%s is set and not supported: ignored",
-				 unsupported);
+			      "AWS_ACCESS_KEY_ID is not set");
 	}
 	if (r == -ENOMEM) {
 		cred_source_put_ref(&fixed->base);

@@ -75,7 +75,8 @@ int cred_source_env(struct cred_source **out, struct err *err) MUST_CHECK;
 
 /*
  * AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials) and AWS_CONFIG_FILE
- * (~/.aws/config), profile AWS_PROFILE or "default"; static keys only here.
+ * (~/.aws/config), profile AWS_PROFILE or "default"; static keys only here: the
+ * rest is aws/aws.h's.
  * Read again when the files change.
  */
 int cred_source_shared_files(struct cred_source **out, struct err *err)

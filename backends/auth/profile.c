@@ -44,6 +44,8 @@ void profile_release(struct profile *profile)
 	cred_wipe_free(profile->access_key_id);
 	cred_wipe_free(profile->secret_key);
 	cred_wipe_free(profile->session_token);
+	for (size_t i = 0; i < PROFILE_SETTINGS; i++)
+		cred_wipe_free(profile->settings[i]);
 	memset(profile, 0, sizeof(*profile));
 }
 
@@ -69,21 +71,24 @@ static bool is_section(struct span inside, enum profile_file kind,
 	return is_word(inside, name);
 }
 
-static const char *foreign_name(struct span name)
-{
-	static const char *const names[] = {
-		"role_arn",
-		"credential_process",
-		"sso_session",
-		"sso_start_url",
-		"web_identity_token_file",
-		"credential_source",
-	};
+static const char *const setting_names[PROFILE_SETTINGS] = {
+	"role_arn",
+	"source_profile",
+	"credential_source",
+	"web_identity_token_file",
+	"credential_process",
+	"external_id",
+	"role_session_name",
+	"duration_seconds",
+	"mfa_serial",
+	"region",
+	"sso_session",
+	"sso_start_url",
+};
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (is_name(name, names[i]))
-			return names[i];
-	return NULL;
+const char *profile_setting_name(enum profile_setting setting)
+{
+	return setting_names[setting];
 }
 
 static int keep(char **slot, struct span value, struct err *err)
@@ -102,8 +107,9 @@ static int take_setting(struct profile *out, struct span name,
 		return keep(&out->secret_key, value, err);
 	if (is_name(name, "aws_session_token"))
 		return keep(&out->session_token, value, err);
-	if (!out->foreign && value.len)
-		out->foreign = foreign_name(name);
+	for (size_t i = 0; i < PROFILE_SETTINGS; i++)
+		if (is_name(name, setting_names[i]))
+			return keep(&out->settings[i], value, err);
 	return 0;
 }
 

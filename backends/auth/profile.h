@@ -15,19 +15,38 @@
 #define PROFILE_NAME_MAX 128
 #define PROFILE_LINE_MAX (16 << 10)
 
-enum profile_file { PROFILE_CREDENTIALS, PROFILE_CONFIG };
+enum profile_file { PROFILE_CREDENTIALS, PROFILE_CONFIG, PROFILE_FILES };
+
+/* In this order in profile.c. */
+enum profile_setting {
+	PROFILE_ROLE_ARN,
+	PROFILE_SOURCE_PROFILE,
+	PROFILE_CREDENTIAL_SOURCE,
+	PROFILE_WEB_IDENTITY_TOKEN_FILE,
+	PROFILE_CREDENTIAL_PROCESS,
+	PROFILE_EXTERNAL_ID,
+	PROFILE_ROLE_SESSION_NAME,
+	PROFILE_DURATION_SECONDS,
+	PROFILE_MFA_SERIAL,
+	PROFILE_REGION,
+	PROFILE_SSO_SESSION,
+	PROFILE_SSO_START_URL,
+	PROFILE_SETTINGS,
+};
 
 struct profile {
 	bool is_present;	/* the section is there */
 	char *access_key_id;	/* NULL where it is not set */
 	char *secret_key;
 	char *session_token;
-	const char *foreign;	/* a setting that names a kind of identity
-				   we have not ("role_arn", ...), or NULL */
+	char *settings[PROFILE_SETTINGS];
 };
 /* Wipes. */
 void profile_release(struct profile *profile);
 #define cleanup_profile __attribute__((cleanup(profile_release)))
+
+/* As it is written: "role_arn". */
+const char *profile_setting_name(enum profile_setting setting);
 
 /*
  * *out must be zeroed; release it after 0 and after a failure.  A section that

@@ -181,8 +181,7 @@ Test(cred_files, a_mistake_is_never_a_reason_to_ask_unsigned)
 		"[default]\naws_access_key_id=A\n",
 		"[default]\naws_secret_access_key=S3CR3T\n",
 		"[default]\n" KEYS("A", "S3CR3T \x01"),
-		"[default]\nrole_arn=arn:aws:iam::1:role/x\n",
-		"[default]\ncredential_process=/bin/x\n",
+		"[default]\nsso_session=x\n",
 		"[default\n" KEYS("A", "S3CR3T"),
 		"S3CR3T\n",
 	};

@@ -102,12 +102,12 @@ Test(profile, other_kinds_of_identity_are_named)
 
 	cr_assert(parse(&p, PROFILE_CONFIG, "default",
 			"[default]\nregion=x\nrole_arn = arn:x\n", &err) == 0);
-	cr_assert(p.is_present && is(p.foreign, "role_arn"));
+	cr_assert(p.is_present && is(p.settings[PROFILE_ROLE_ARN], "arn:x"));
 	profile_release(&p);
 	cr_assert(parse(&p, PROFILE_CONFIG, "default",
 			"[profile a]\nrole_arn = arn:x\n[default]\n",
 			&err) == 0);
-	cr_assert(p.is_present && !p.foreign);
+	cr_assert(p.is_present && !p.settings[PROFILE_ROLE_ARN]);
 }
 
 Test(profile, what_is_no_such_file_is_refused_by_line_and_not_quoted)

@@ -153,9 +153,11 @@ struct buckets {
 /*
  * How a location is opened on behalf of bucket sb: region, endpoint and the
  * credential that is configured for exactly its profile.  spec->creds and
- * *cred get references of the caller's; *cred NULL: the ambient chain.
+ * *cred get references of the caller's; *cred NULL: the ambient chain, which
+ * asks by engine.
  */
-int buckets_location_spec(const struct settings *settings,
+int buckets_location_spec(struct http_engine *engine,
+			  const struct settings *settings,
 			  const struct settings_bucket *sb,
 			  const struct uri *location, struct backend_spec *spec,
 			  struct settings_cred **cred, struct err *err)

@@ -6,13 +6,14 @@
  * that is its own Secret; for a place of a foreign: list the Secret of
  * whichever bucket is configured for the same profile.  Without one: OSMO's
  * client file for exactly that profile, then (s3 only, as in OSMO) the ambient
- * chain of environment and shared files, then unsigned requests.
+ * chain (auth/aws/aws.h), then unsigned requests.
  */
 #include <config.h>
 
 #include <errno.h>
 #include <string.h>
 
+#include "backends/auth/aws/aws.h"
 #include "fs/dataset/registry/buckets_impl.h"
 
 static const struct settings_cred *
@@ -33,31 +34,11 @@ settings_cred_for(const struct settings *st, const struct settings_bucket *own,
 }
 
 static int ambient_source(struct cred_source **out, enum uri_scheme scheme,
-			  struct err *err)
+			  struct http_engine *engine, struct err *err)
 {
-	struct cred_source *chain[3];
-	size_t n = 0;
-	int r = 0;
-
-	if (scheme == URI_S3) {
-		r = cred_source_env(&chain[n], err);
-		if (r == 0) {
-			n++;
-			r = cred_source_shared_files(&chain[n], err);
-		}
-		if (r == 0)
-			n++;
-	}
-	if (r == 0) {
-		r = cred_source_anonymous(&chain[n], err);
-		if (r == 0)
-			n++;
-	}
-	if (r == 0)
-		return cred_source_chain(out, chain, n, err);
-	while (n > 0)
-		cred_source_put_ref(chain[--n]);
-	return r;
+	if (scheme == URI_S3)
+		return cred_source_aws(out, engine, err);
+	return cred_source_anonymous(out, err);
 }
 
 static void spec_use_cred(struct backend_spec *spec,
@@ -89,7 +70,8 @@ static const char *settings_region_for(const struct settings *st,
 	return NULL;
 }
 
-int buckets_location_spec(const struct settings *settings,
+int buckets_location_spec(struct http_engine *engine,
+			  const struct settings *settings,
 			  const struct settings_bucket *sb,
 			  const struct uri *location, struct backend_spec *spec,
 			  struct settings_cred **cred, struct err *err)
@@ -111,7 +93,7 @@ int buckets_location_spec(const struct settings *settings,
 	if (r < 0)
 		return r;
 	if (!*cred)
-		return ambient_source(&spec->creds, location->scheme, err);
+		return ambient_source(&spec->creds, location->scheme, engine, err);
 	spec_use_cred(spec, *cred);
 	return cred_source_static(&spec->creds, (*cred)->origin,
 				  (*cred)->access_key_id, (*cred)->access_key,

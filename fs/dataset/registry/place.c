@@ -182,7 +182,8 @@ int place_open(struct buckets *bs, struct place **out,
 	struct settings_cred *cred = NULL;
 	cleanup_buf struct buf key = BUF_INIT;
 	struct place *p = NULL;
-	int r = buckets_location_spec(settings, sb, uri, &spec, &cred, err);
+	int r = buckets_location_spec(bs->engine, settings, sb, uri, &spec,
+				      &cred, err);
 
 	if (r == 0) {
 		spec.read_only = use == PLACE_FOREIGN ||

@@ -1,44 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conformance URI [OVERRIDE_URL [path|virtual]]: the suite against one store,
- * as TAP.  Credentials are the environment's.  The location gets a folder of
- * its own below it, which is empty again at the end.
+ * The suite against one store, as TAP.  Credentials are the environment's.
+ *
+ *	conformance [-u URL] [-s path|virtual] [-l WHAT]... URI
+ *
+ * -l: the store lacks "conditions" on writes, or "tokens" of temporary keys.
+ * The location gets a folder of its own, which is empty again at the end.
+ *
+ *	conformance -d DIR [-c CASE] [-f] [-u URL] [-s path|virtual] URI
+ *
+ * Nothing is written: the location holds the objects of the folder DIR, whose
+ * files are named as their keys, percent-encoded.  -f: none can be read.
  */
 #include <config.h>
 #include "tests/backend/conformance.h"
 
 #include <sys/stat.h>
 #include "backends/base/encode.h"
-#include "tests/tap.h"
-
-bool check(bool ok, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return tap_ok(ok, "%s", text);
-}
-
-bool check_r(int r, int want, const struct err *err, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (!tap_ok(r == want, "%s", text))
-		printf("#   got %d, want %d: %s\n", r, want, err->text);
-	return r == want;
-}
-
-void skip(const char *name, const char *why)
-{
-	tap_skip(name, why);
-}
 
 char *make_bytes(size_t len, unsigned seed)
 {
@@ -100,43 +78,98 @@ static void clean_up(struct subject *s)
 	}
 }
 
+struct options {
+	const char *uri;
+	const char *dir;
+	unsigned number;	/* of the case */
+	bool is_broken;
+};
+
+static void lack(struct subject *s, const char *what)
+{
+	if (!strcmp(what, "conditions"))
+		s->has_conditions = false;
+	else if (!strcmp(what, "tokens"))
+		s->has_tokens = false;
+	else
+		exit(2);
+}
+
+static void parse(int argc, char **argv, struct options *o, struct subject *s)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "u:s:l:d:c:f")) != -1) {
+		if (option == 'u')
+			s->how.override_url = optarg;
+		else if (option == 's')
+			s->how.addressing = strcmp(optarg, "path") ?
+						    ADDRESSING_VIRTUAL :
+						    ADDRESSING_PATH;
+		else if (option == 'l')
+			lack(s, optarg);
+		else if (option == 'd')
+			o->dir = optarg;
+		else if (option == 'c')
+			o->number = (unsigned)atoi(optarg);
+		else if (option == 'f')
+			o->is_broken = true;
+		else
+			exit(2);
+	}
+	if (optind + 1 != argc) {
+		fprintf(stderr, "usage: conformance [-u URL] [-s STYLE] "
+				"[-l WHAT] [-d DIR [-c CASE] [-f]] URI\n");
+		exit(2);
+	}
+	o->uri = argv[optind];
+}
+
+static void test_all(struct subject *s)
+{
+	test_reading(s);
+	test_listing(s);
+	test_writing(s);
+	if (s->has_conditions) {
+		test_races(s);
+	} else {
+		in_case(27);
+		skip("races", "the store has no conditional writes");
+	}
+	in_case(0);
+	if (s->how.creds)
+		test_refusals(s);
+	else
+		skip("refusals", "without credentials there are none");
+	clean_up(s);
+}
+
 int main(int argc, char **argv)
 {
-	struct subject s = { .has_any_key = true };
+	struct options o = { .number = 17 };
+	struct subject s = { .has_conditions = true, .has_tokens = true };
 	const struct http_options options = { .threads = 2 };
 	struct err err = ERR_INIT;
 	char *location;
 
-	if (argc < 2) {
-		fprintf(stderr, "conformance URI [URL [path|virtual]]\n");
-		return 2;
-	}
-	location = make_location(argv[1]);
+	parse(argc, argv, &o, &s);
+	location = o.dir ? strdup(o.uri) : make_location(o.uri);
 	s.how.uri = location;
-	s.how.override_url = argc > 2 ? argv[2] : NULL;
+	s.how.read_only = o.dir != NULL;
 	s.has_any_key = strncmp(location, "file://", 7) != 0;
 	s.how.creds = environment(!s.has_any_key);
-	if (argc > 3)
-		s.how.addressing = strcmp(argv[3], "path") ?
-					   ADDRESSING_VIRTUAL :
-					   ADDRESSING_PATH;
 	must(http_engine_new(&s.engine, &options, &err), &err, "engine");
 	s.b = must_open(&s.how, s.engine);
-
-	test_reading(&s);
-	test_listing(&s);
-	test_writing(&s);
-	test_races(&s);
-	if (s.how.creds)
-		test_refusals(&s);
-	else
-		skip("refusals", "without credentials there are none");
-
-	clean_up(&s);
+	if (o.dir) {
+		in_case(o.number);
+		test_directory(&s, o.dir, o.is_broken);
+	} else {
+		test_all(&s);
+	}
 	backend_put_ref(s.b);
 	http_engine_free(s.engine);
 	if (s.how.creds)
 		cred_source_put_ref(s.how.creds);
 	free(location);
-	return tap_done();
+	return cases_done();
 }

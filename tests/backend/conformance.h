@@ -6,6 +6,7 @@
 #ifndef DATASETFS_TESTS_BACKEND_CONFORMANCE_H
 #define DATASETFS_TESTS_BACKEND_CONFORMANCE_H
 
+#include "tests/backend/case.h"
 #include "tests/backend/fixture.h"
 
 struct subject {
@@ -14,6 +15,10 @@ struct subject {
 	struct backend *b;
 	/* A directory has no keys such as "a//b", "..", "x/". */
 	bool has_any_key;
+	/* Google's S3 dialect and Swift's have no conditional writes. */
+	bool has_conditions;
+	/* Some know no temporary keys, and pass over the token. */
+	bool has_tokens;
 };
 
 void test_reading(struct subject *s);
@@ -22,13 +27,8 @@ void test_writing(struct subject *s);
 void test_races(struct subject *s);
 /* Only where there are credentials. */
 void test_refusals(struct subject *s);
-
-/* tap_ok() is of the file that includes tap.h: one place counts. */
-bool check(bool ok, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* r is what was expected, or the case fails and shows the error. */
-bool check_r(int r, int want, const struct err *err, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
-void skip(const char *name, const char *why);
+/* What is there was written by somebody else (conformance.c, -d). */
+void test_directory(struct subject *s, const char *dir, bool is_broken);
 
 /* len bytes that differ from place to place. */
 char *make_bytes(size_t len, unsigned seed);

@@ -41,7 +41,8 @@ static char *joined(const char *const *keys, size_t n)
 	return out.data;
 }
 
-static void check_keys(struct subject *s, const char *prefix,
+/* number: of the case. */
+static void check_keys(struct subject *s, unsigned number, const char *prefix,
 		       const char *const *keys, size_t n)
 {
 	char *want = joined(keys, n);
@@ -49,6 +50,7 @@ static void check_keys(struct subject *s, const char *prefix,
 	struct err err = ERR_INIT;
 	int r;
 
+	in_case(number);
 	for (size_t i = 0; i < n; i++) {
 		struct object_info info;
 		char *text;
@@ -58,6 +60,7 @@ static void check_keys(struct subject *s, const char *prefix,
 		check(r == 0 && !strcmp(text, keys[i]), "the key %s", keys[i]);
 		free(text);
 	}
+	in_case(13);
 	r = list_keys(s->b, prefix, NULL, &got, &err);
 	if (!check(r == 0 && !strcmp(got.data, want), "... and their list: %s",
 		   err.text))
@@ -164,11 +167,18 @@ static void start_after(struct subject *s, const char *after,
 {
 	struct paging p = { .is_done = false };
 	struct backend_list list = { .prefix = "list/", .start_after = after };
+	char *token = NULL;
 
 	lock_init(&p.lock);
 	cond_init(&p.cond);
 	buf_str(&p.keys, "");
 	next_page(s, &p, &list);
+	while (p.r == 0 && !p.n && p.next) {
+		free(token);
+		list.token = token = strdup(p.next);
+		next_page(s, &p, &list);
+	}
+	free(token);
 	check(p.r == 0 && !strncmp(p.keys.data, first, strlen(first)) &&
 		      (*first || !p.n),
 	      "behind %s", after);
@@ -190,6 +200,46 @@ static void check_list(struct subject *s, const char *prefix,
 		   err.text))
 		printf("#   got %s\n", got.data);
 	buf_release(&got);
+}
+
+/* A key that is the prefix itself, as consoles make for a directory. */
+static void markers(struct subject *s)
+{
+	static const char *const keys[] = { "mark/", "mark/a", "mark/sub/",
+					    "mark/sub/b" };
+
+	in_case(14);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		struct object_info info;
+		struct err err = ERR_INIT;
+
+		must(put_text(s->b, keys[i], "", false, NULL, &info), &err,
+		     "put");
+	}
+	check_list(s, "mark/", "/", "mark/\nmark/a\nmark/sub/\n",
+		   "a prefix that is an object too");
+	check_list(s, "mark/sub", "/", "mark/sub/\n",
+		   "a directory with a marker");
+	check_list(s, "mark", "/", "mark/\n", "... above it");
+}
+
+/* What stands in a query is signed in its one encoding, "" and "=" too. */
+static void queries(struct subject *s)
+{
+	struct object_info info;
+	struct err err = ERR_INIT;
+
+	in_case(4);
+	must(put_text(s->b, "q/a=b&c d+e%/x", "", false, NULL, &info), &err,
+	     "put");
+	must(put_text(s->b, "q/a=b&c d+e%/y~", "", false, NULL, &info), &err,
+	     "put");
+	check_list(s, "q/a=b&c d+e%/", NULL,
+		   "q/a=b&c d+e%/x\nq/a=b&c d+e%/y~\n",
+		   "a prefix that must be encoded");
+	check_list(s, "q/a=b&c d+", "/", "q/a=b&c d+e%/\n",
+		   "... and a delimiter");
+	check_list(s, "q/a=b&c%20d", NULL, "", "... and is not another one");
 }
 
 /* A neighbour that begins with the same letters is not below. */
@@ -229,14 +279,20 @@ void test_listing(struct subject *s)
 {
 	struct buf all = BUF_INIT;
 
+	in_case(11);
 	check_list(s, "nothing/", NULL, "", "no keys");
-	check_keys(s, "odd/", odd_keys, ARRAY_SIZE(odd_keys));
-	if (s->has_any_key)
-		check_keys(s, "any/", any_keys, ARRAY_SIZE(any_keys));
-	else
+	check_keys(s, 2, "odd/", odd_keys, ARRAY_SIZE(odd_keys));
+	if (s->has_any_key) {
+		check_keys(s, 3, "any/", any_keys, ARRAY_SIZE(any_keys));
+		markers(s);
+	} else {
+		in_case(3);
 		skip("keys such as a//b and x/", "a directory has no such");
+	}
+	queries(s);
 
 	make_list(s, &all);
+	in_case(14);
 	check_list(s, "list/", NULL, all.data, "all keys in order");
 	check_list(s, "list/0", NULL,
 		   "list/01\nlist/02\nlist/03\nlist/04\nlist/06\nlist/07\n"
@@ -247,12 +303,14 @@ void test_listing(struct subject *s)
 		   "list/dir-20/\n",
 		   "by directories");
 	check_list(s, "lis", "/", "list/\n", "one directory");
+	in_case(11);
 	pages(s, 1, all.data);
 	pages(s, 7, all.data);
 	pages(s, N_KEYS, all.data);
 	start_after(s, "list/0", "list/01\n");
 	start_after(s, "list/22", "list/23\nlist/24\nlist/dir-00/x\n");
 	start_after(s, "list/zzz", "");
+	in_case(0);
 	neighbours(s);
 	buf_release(&all);
 }

@@ -143,7 +143,9 @@ void test_races(struct subject *s)
 		w[i].b = must_open(&s->how, s->engine);
 		must(backend_probe(w[i].b, soon(), &err), &err, "probe");
 	}
+	in_case(27);
 	create_races(s, w);
+	in_case(28);
 	count_race(s, w);
 	for (unsigned i = 0; i < N_WRITERS; i++)
 		backend_put_ref(w[i].b);

@@ -37,7 +37,9 @@ static void beyond(struct subject *s, const char *key, uint64_t offset,
 
 static void sizes(struct subject *s)
 {
-	static const size_t sizes[] = { 0, 1, 2, 4096, 65537, (5 << 20) + 1 };
+	static const size_t sizes[] = { 0, 1, 2, 4096, 65537,
+					(5 << 20) - 1, 5 << 20,
+					(5 << 20) + 1 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		size_t size = sizes[i];
@@ -48,6 +50,7 @@ static void sizes(struct subject *s)
 		int r;
 
 		(void)snprintf(key, sizeof(key), "size/%zu", size);
+		in_case(25);
 		r = put_bytes(s->b, key, bytes, size, &put, &err);
 		check_r(r, 0, &err, "put of %zu bytes", size);
 		r = backend_sync_head(s->b, key, &head, soon(), &err);
@@ -55,6 +58,7 @@ static void sizes(struct subject *s)
 			      !strcmp(head.etag, put.etag) && head.etag[0] &&
 			      head.mtime_s > 1700000000,
 		      "head of %zu bytes", size);
+		in_case(17);
 		if (size) {
 			range(s, key, bytes, size, 0, size);
 			range(s, key, bytes, size, 0, 1);
@@ -94,6 +98,7 @@ static void expectations(struct subject *s)
 		      BACKEND_SIZE_UNKNOWN, &info, &err);
 	check_r(r, -EINVAL, &err, "a range that overflows");
 
+	in_case(20);
 	must(put_text(s->b, "x", "abcdefghij", false, NULL, &second), &err,
 	     "put");
 	check(strcmp(first.etag, second.etag) != 0,
@@ -222,6 +227,7 @@ void test_reading(struct subject *s)
 {
 	sizes(s);
 	expectations(s);
+	in_case(0);
 	absences(s);
 	whole(s);
 	at_once(s);

@@ -2,21 +2,8 @@
 #include <config.h>
 #include "tests/backend/scripted.h"
 
-#include "tests/tap.h"
-
 static struct http_engine *engine;
 static struct cred_source *own_creds;
-
-bool check(bool ok, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return tap_ok(ok, "%s", text);
-}
 
 void scene_begin(struct scene *sc, const char *uri, struct cred_source *creds,
 		 const struct script_step *steps, size_t n)
@@ -96,5 +83,5 @@ int main(void)
 	scripted_google();
 	http_engine_free(engine);
 	cred_source_put_ref(own_creds);
-	return tap_done();
+	return cases_done();
 }

@@ -6,6 +6,7 @@
 #ifndef DATASETFS_TESTS_BACKEND_SCRIPTED_H
 #define DATASETFS_TESTS_BACKEND_SCRIPTED_H
 
+#include "tests/backend/case.h"
 #include "tests/backend/fixture.h"
 #include "tests/backend/script_server.h"
 
@@ -42,7 +43,6 @@ int scene_get(struct scene *sc, uint64_t offset, size_t len,
 /* The i-th request holds this text; text with a leading '!': it does not. */
 bool asked(struct scene *sc, size_t i, const char *text);
 
-bool check(bool ok, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* r and the number of requests, or the case fails and shows all of it. */
 bool check_scene(struct scene *sc, int r, int want, size_t n_requests,
 		 const char *name);

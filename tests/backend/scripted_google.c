@@ -278,11 +278,16 @@ void scripted_google(void)
 				SECRET_KEY, NULL, &err),
 	     &err, "credential");
 	dialects();
+	in_case(20);
 	pinned_reads();
+	in_case(28);
 	conditional_writes();
+	in_case(27);
 	probed();
+	in_case(22);
 	encodings();
 	whole_objects();
+	in_case(0);
 	lists();
 	cred_source_put_ref(google_creds);
 }

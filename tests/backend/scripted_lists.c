@@ -52,9 +52,12 @@ static void pages(void)
 	check(!strcmp(got.data, "d/a\nd/b\n"), "... all of it");
 	scene_end(&two);
 
+	in_case(12);
 	walk(&empty, NULL, 0, 3, "d/a\n", "empty pages are passed over");
+	in_case(11);
 	walk(&untold, NULL, 0, 2, "d/a\nd/b\n",
 	     "a token counts, whatever IsTruncated says");
+	in_case(14);
 	walk(&merged, "/", 0, 1, "d/b.txt\nd/b/\nd/x\nd/y/\n",
 	     "keys and directories in one order");
 
@@ -95,6 +98,8 @@ static void bad_pages(void)
 	      { "200 OK", NULL, "<Error><Code>AccessDenied</Code></Error>" });
 	SCENE(proxy, { "200 OK", NULL, "<html>Log in, please</html>" });
 	SCENE(nothing, { "200 OK", NULL, NULL });
+	SCENE(bom, { "200 OK", NULL,
+		     "\xef\xbb\xbf" HEAD KEY("p/d/a") TAIL });
 	SCENE(gone,
 	      { "404 Not Found", NULL, "<Error><Code>NoSuchBucket</Code></Error>" });
 
@@ -104,6 +109,7 @@ static void bad_pages(void)
 	walk(&denied, NULL, -EACCES, 1, "", "a refusal under a 200");
 	walk(&proxy, NULL, -EBADMSG, 3, "", "a page of somebody else's");
 	walk(&nothing, NULL, -EBADMSG, 3, "", "nothing is no empty page");
+	walk(&bom, NULL, 0, 1, "d/a\n", "a byte order mark");
 	walk(&gone, NULL, -ENOENT, 1, "", "no bucket is no empty page");
 }
 
@@ -164,9 +170,14 @@ static void old_stores(void)
 
 void scripted_lists(void)
 {
+	in_case(11);
 	pages();
+	in_case(15);
 	confusion();
+	in_case(16);
 	bad_pages();
 	huge_page();
+	in_case(11);
 	old_stores();
+	in_case(0);
 }

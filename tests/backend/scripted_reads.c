@@ -13,49 +13,53 @@ static void exact_ranges(void)
 		uint64_t offset;
 		uint64_t size;
 		int want;
+		unsigned number;
 	} cases[] = {
 		{ "an exact range", { PART, RANGE("2-5/10"), "2345" }, 2, 10,
-		  0 },
+		  0, 17 },
 		{ "a range without an etag",
-		  { PART, "Content-Range: bytes 2-5/10\n", "2345" }, 2, 10, 0 },
+		  { PART, "Content-Range: bytes 2-5/10\n", "2345" }, 2, 10, 0,
+		  24 },
 		{ "an encoded object is its stored bytes",
 		  { PART, "Content-Encoding: gzip\n" RANGE("2-5/10"), "2345" },
-		  2, 10, 0 },
+		  2, 10, 0, 22 },
 		{ "another start", { PART, RANGE("1-5/10"), "2345" }, 2, 10,
-		  -EBADMSG },
+		  -EBADMSG, 19 },
 		{ "another place", { PART, RANGE("3-6/10"), "3456" }, 2, 10,
-		  -EBADMSG },
+		  -EBADMSG, 19 },
 		{ "another end", { PART, RANGE("2-6/10"), "2345" }, 2, 10,
-		  -EBADMSG },
+		  -EBADMSG, 19 },
 		{ "another total", { PART, RANGE("2-5/11"), "2345" }, 2, 10,
-		  -EBADMSG },
+		  -EBADMSG, 19 },
 		{ "an unknown total", { PART, RANGE("2-5/*"), "2345" }, 2, 10,
-		  -EBADMSG },
-		{ "no Content-Range", { PART, NULL, "2345" }, 2, 10, -EBADMSG },
+		  -EBADMSG, 19 },
+		{ "no Content-Range", { PART, NULL, "2345" }, 2, 10, -EBADMSG,
+		  19 },
 		{ "a longer body", { PART, RANGE("2-6/10"), "23456" }, 2, 10,
-		  -EBADMSG },
+		  -EBADMSG, 19 },
 		{ "the object ends before", { PART, RANGE("2-3/4"), "23" }, 2,
-		  BACKEND_SIZE_UNKNOWN, -EBADMSG },
+		  BACKEND_SIZE_UNKNOWN, -EBADMSG, 19 },
 		{ "the whole is the range", { "200 OK", NULL, "0123" }, 0, 4,
-		  0 },
+		  0, 18 },
 		{ "the whole is longer", { "200 OK", NULL, "0123456789" }, 0,
-		  10, -EBADMSG },
+		  10, -EBADMSG, 18 },
 		{ "the whole is shorter", { "200 OK", NULL, "01" }, 0,
-		  BACKEND_SIZE_UNKNOWN, -EBADMSG },
+		  BACKEND_SIZE_UNKNOWN, -EBADMSG, 18 },
 		{ "the whole in place of a middle", { "200 OK", NULL, "0123" },
-		  2, BACKEND_SIZE_UNKNOWN, -EBADMSG },
+		  2, BACKEND_SIZE_UNKNOWN, -EBADMSG, 18 },
 		{ "no content", { "204 No Content", NULL, NULL }, 2, 10,
-		  -EBADMSG },
+		  -EBADMSG, 18 },
 		{ "no such range",
 		  { "416 Range Not Satisfiable", NULL,
 		    "<Error><Code>InvalidRange</Code></Error>" },
-		  2, BACKEND_SIZE_UNKNOWN, -EBADMSG },
+		  2, BACKEND_SIZE_UNKNOWN, -EBADMSG, 17 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct scene sc;
 		int r;
 
+		in_case(cases[i].number);
 		scene_begin(&sc, NULL, NULL, &cases[i].step, 1);
 		r = scene_get(&sc, cases[i].offset, 4, NULL, cases[i].size);
 		check_scene(&sc, r, cases[i].want, 1, cases[i].name);
@@ -218,11 +222,17 @@ static void heads(void)
 void scripted_reads(void)
 {
 	exact_ranges();
+	in_case(21);
 	short_bodies();
 	broken_bodies();
 	false_framing();
+	in_case(34);
 	silence();
+	in_case(20);
 	changed_objects();
+	in_case(21);
 	whole_objects();
+	in_case(24);
 	heads();
+	in_case(0);
 }

@@ -39,6 +39,7 @@ static void trouble(void)
 		struct scene sc;
 		int r;
 
+		in_case(!strcmp(cases[i].name, "400 RequestTimeout") ? 32 : 31);
 		scene_begin(&sc, NULL, NULL, steps, ARRAY_SIZE(steps));
 		r = get(&sc);
 		check_scene(&sc, r, 0, 3, cases[i].name);
@@ -316,12 +317,18 @@ static void nobody(void)
 void scripted_refusals(void)
 {
 	trouble();
+	in_case(31);
 	storm();
+	in_case(7);
 	told_regions();
 	asked_region();
 	hopeless_regions();
+	in_case(9);
 	redirects();
+	in_case(6);
 	clocks();
+	in_case(37);
 	rotation();
+	in_case(0);
 	nobody();
 }

@@ -224,9 +224,14 @@ static void probes(void)
 
 void scripted_writes(void)
 {
+	in_case(30);
 	completions();
+	in_case(29);
 	lost_completions();
 	puts_();
+	in_case(26);
 	parts();
+	in_case(27);
 	probes();
+	in_case(0);
 }

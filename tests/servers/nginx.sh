@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # A plain static server for tests and benchmarks: files of a folder over HTTP
-# on loopback, as any user.
+# on loopback, as any user.  Below /norange/ are the same files, and a Range is
+# ignored.
 #
 #	nginx.sh start STATE ROOT    prints STATE/env: HTTP_ENDPOINT
 #	nginx.sh stop STATE          ends what start began, removes STATE
@@ -50,7 +51,11 @@ write_conf() {
 	  keepalive_requests 1000000;
 	  open_file_cache max=$((files / 2));
 	  default_type application/octet-stream;
-	  server { listen $host:$port; root $root; }
+	  server {
+	    listen $host:$port;
+	    root $root;
+	    location /norange/ { alias $root/; max_ranges 0; }
+	  }
 	}
 	C
 }

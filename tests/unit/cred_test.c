@@ -78,7 +78,8 @@ Test(cred, no_two_sources_share_a_generation)
 	cred_source_put_ref(y);
 }
 
-Test(cred, values_that_no_request_could_carry_are_refused_and_not_quoted)
+Test(cred,
+     case_40_values_that_no_request_could_carry_are_refused_and_not_quoted)
 {
 	static const struct {
 		const char *id, *secret, *token;

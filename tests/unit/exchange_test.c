@@ -430,12 +430,12 @@ static void storm(enum exchange_verdict verdict, unsigned cost)
 	stop();
 }
 
-Test(exchange, an_outage_is_not_multiplied_and_everybody_recovers)
+Test(exchange, case_31_an_outage_is_not_multiplied_and_everybody_recovers)
 {
 	storm(EXCHANGE_RETRY, EXCHANGE_COST_TRANSIENT);
 }
 
-Test(exchange, throttling_is_not_multiplied_and_everybody_recovers)
+Test(exchange, case_31_throttling_is_not_multiplied_and_everybody_recovers)
 {
 	storm(EXCHANGE_THROTTLED, EXCHANGE_COST_THROTTLE);
 }

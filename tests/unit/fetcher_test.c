@@ -56,7 +56,7 @@ Test(fetcher, many_waiters_share_one_request)
 	cr_assert_eq(store->gets, 1);
 }
 
-Test(fetcher, damage_in_a_small_blob_is_never_served)
+Test(fetcher, case_23_damage_in_a_small_blob_is_never_served)
 {
 	struct blob b = osmo_blob("k", MIB);
 
@@ -67,7 +67,7 @@ Test(fetcher, damage_in_a_small_blob_is_never_served)
 	cr_assert_eq(store->gets, 1);
 }
 
-Test(fetcher, damage_in_a_large_blob_is_found_when_all_of_it_was_seen)
+Test(fetcher, case_23_damage_in_a_large_blob_is_found_when_all_of_it_was_seen)
 {
 	struct blob b = osmo_blob("k", 20 * MIB);
 	int r = 0;

@@ -262,7 +262,7 @@ static int serve_once(struct loopback *lb, struct loopback_call *call)
 	return call->nth ? LOOPBACK_KEEP : LOOPBACK_RESET;
 }
 
-Test(http, a_kept_connection_that_the_server_closed_is_replaced)
+Test(http, case_33_a_kept_connection_that_the_server_closed_is_replaced)
 {
 	start(serve_once);
 	for (int i = 0; i < 20; i++) {
@@ -457,7 +457,7 @@ static int serve_redirect(struct loopback *lb, struct loopback_call *call)
 			       "moved", 5);
 }
 
-Test(http, a_redirect_is_shown_and_not_followed)
+Test(http, case_09_a_redirect_is_shown_and_not_followed)
 {
 	struct call c;
 
@@ -516,7 +516,7 @@ Test(http, a_deadline_ends_whatever_the_server_does)
 	stop();
 }
 
-Test(http, a_stall_ends_before_the_deadline_and_a_drip_does_not)
+Test(http, case_34_a_stall_ends_before_the_deadline_and_a_drip_does_not)
 {
 	struct http_request rq;
 	struct call c;
@@ -1153,7 +1153,7 @@ Test(http, a_metadata_request_may_lead_there_and_its_connection_is_its_own)
 	stop();
 }
 
-Test(http, addresses_that_refuse_give_way_to_the_next)
+Test(http, case_36_addresses_that_refuse_give_way_to_the_next)
 {
 	int64_t start_ms;
 

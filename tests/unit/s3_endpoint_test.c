@@ -64,7 +64,7 @@ static void check_place(const struct place *p)
 	cr_expect_eq(e.at.is_https, !p->is_http, "%s", p->uri);
 }
 
-Test(s3_endpoint, each_dialect_has_its_own_host_region_and_style)
+Test(s3_endpoint, case_08_each_dialect_has_its_own_host_region_and_style)
 {
 	static const struct place places[] = {
 		/* AWS: virtual, the region is part of the host */

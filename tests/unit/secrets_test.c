@@ -217,7 +217,7 @@ Test(secrets, a_fifo_or_a_device_in_a_secret_does_not_hang)
 
 /* Everything here holds TOPSECRET1 in some wrong way; access_key_id apart,
    which is no secret (OSMO prints it, and so do we). */
-Test(secrets, no_broken_secret_is_ever_shown)
+Test(secrets, case_40_no_broken_secret_is_ever_shown)
 {
 	static const char *const files[] = {
 		"TOPSECRET1", "[TOPSECRET1]", "\"TOPSECRET1", "TOPSECRET1: x",

@@ -12,7 +12,7 @@ Test(settings_cred, the_mask_is_refused_with_its_reason)
 	cr_assert(told("asterisks"), "%s", printed.data);
 }
 
-Test(settings_cred, a_credential_serves_the_profile_that_it_is_for)
+Test(settings_cred, case_39_a_credential_serves_the_profile_that_it_is_for)
 {
 	load_cred("{access_key_id: a, access_key: b, endpoint: \"s3://b\"}");
 	cr_assert_null(bucket("p")->problem, "%s", printed.data);
@@ -132,7 +132,7 @@ Test(settings_cred, a_mask_without_quotes_is_explained_too)
 	cr_assert(told("the mask that OSMO prints"), "%s", printed.data);
 }
 
-Test(settings_cred, keys_in_the_file_itself_are_shown_nowhere)
+Test(settings_cred, case_40_keys_in_the_file_itself_are_shown_nowhere)
 {
 	static const char *const creds[] = {
 		"{access_key_id: a, access_key: TOPSECRET1}",

@@ -193,7 +193,7 @@ static void check_signature(const struct vector *v,
 		     signature + 10, v->signature, out.canonical.data);
 }
 
-Test(sigv4, signs_the_examples_of_the_s3_reference)
+Test(sigv4, case_01_signs_the_examples_of_the_s3_reference)
 {
 	struct cred cred = {
 		.kind = CRED_KEYS,
@@ -212,7 +212,7 @@ Test(sigv4, signs_the_examples_of_the_s3_reference)
 	}
 }
 
-Test(sigv4, signs_the_test_suite_of_aws)
+Test(sigv4, case_01_signs_the_test_suite_of_aws)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(suite_vectors); i++) {
 		struct sigv4_request rq = request_of(&suite_vectors[i]);
@@ -272,7 +272,7 @@ static void target_is(const char *path, const char *expected)
 		     out.canonical.data);
 }
 
-Test(sigv4, a_path_is_encoded_once_and_never_normalised)
+Test(sigv4, case_03_a_path_is_encoded_once_and_never_normalised)
 {
 	target_is("/b/a b", "/b/a%20b");
 	target_is("/b/a+b=c&d", "/b/a%2Bb%3Dc%26d");
@@ -289,7 +289,7 @@ Test(sigv4, a_path_is_encoded_once_and_never_normalised)
 		  "/b/%01%7F%22%3C%3E%5C%5E%60%7B%7C%7D%5B%5D");
 }
 
-Test(sigv4, a_query_is_sorted_by_its_encoded_names_then_values)
+Test(sigv4, case_04_a_query_is_sorted_by_its_encoded_names_then_values)
 {
 	static const struct sigv4_pair query[] = {
 		{ "prefix", "a/b +&=" }, { "list-type", "2" },

@@ -26,6 +26,8 @@ def post(state, path, body):
         state.set(body)
     elif path == '/__revoke':
         return {'revoked': state.revoke(body)}
+    elif path == '/__buckets':
+        state.buckets.make(body)
     elif path == '/__forget':
         state.counts.clear()
         state.log.clear()

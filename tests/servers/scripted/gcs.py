@@ -120,7 +120,7 @@ def read(request, found):
 
 def of_bucket(state, request, name):
     if request.method == 'PUT':
-        state.buckets.setdefault(name, objects.Bucket())
+        state.buckets.make(name)
         return Answer()
     if name not in state.buckets:
         return error(404, 'NoSuchBucket')

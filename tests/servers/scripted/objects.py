@@ -34,6 +34,9 @@ class Buckets(dict):
     last_generation = 1700000000000000
     last_upload = 0
 
+    def make(self, name):
+        self.setdefault(name, Bucket())
+
     def next_generation(self):
         self.last_generation += 1
         return self.last_generation

@@ -88,7 +88,7 @@ def delete(state, request, bucket, key):
 def of_bucket(state, request, name):
     region = [('x-amz-bucket-region', state.settings['region'])]
     if request.method == 'PUT' and not request.query:
-        state.buckets.setdefault(name, objects.Bucket())
+        state.buckets.make(name)
         return Answer()
     if name not in state.buckets:
         return error(404, 'NoSuchBucket', headers=region)

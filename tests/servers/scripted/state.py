@@ -28,7 +28,7 @@ SETTINGS = {
 }
 RULE_MEMBERS = {
     'role', 'method', 'path', 'header', 'body_has', 'after', 'times', 'every', 'reused', 'status', 'headers', 'body',
-    'location', 'hold_ms', 'drop', 'cut_at', 'reset_at', 'stall_at', 'stall_ms', 'chunked',
+    'location', 'hold_ms', 'drop', 'lost', 'cut_at', 'reset_at', 'stall_at', 'stall_ms', 'chunked',
 }
 
 
@@ -165,6 +165,7 @@ class State:
             answer.body = rule['body'].encode()
         for name, value in self._faults(rule).items():
             setattr(answer, name, value)
+        answer.is_dropped = rule.get('lost', False)
         return answer
 
     # What was asked

@@ -211,11 +211,14 @@ static inline void *loopback_run(void *arg)
 	}
 }
 
-static inline void loopback_start(struct loopback *lb, loopback_fn serve)
+/* Port 0: any that is free. */
+static inline void loopback_start_at(struct loopback *lb, loopback_fn serve,
+				     const char *at, int port)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_addr.s_addr = inet_addr(at),
+		.sin_port = htons((uint16_t)port),
 	};
 	socklen_t len = sizeof(address);
 
@@ -229,6 +232,11 @@ static inline void loopback_start(struct loopback *lb, loopback_fn serve)
 		abort();
 	}
 	lb->port = ntohs(address.sin_port);
+}
+
+static inline void loopback_start(struct loopback *lb, loopback_fn serve)
+{
+	loopback_start_at(lb, serve, "127.0.0.1", 0);
 }
 
 static inline void loopback_stop(struct loopback *lb)

@@ -7,6 +7,10 @@
 #include <string.h>
 #include "backends/base/clock.h"
 #include "backends/http/http_impl.h"
+#include "backends/http/latency.h"
+
+/* Reads of less than so many bytes are alike; the last have no end. */
+static const size_t size_classes[] = { 64 << 10, HTTP_HEDGE_BYTES_MAX, 0 };
 
 struct endpoint {
 	struct endpoint *next;	/* of the same hash */
@@ -14,6 +18,9 @@ struct endpoint {
 	double limit;
 	uint64_t epoch;		/* decreases so far */
 	bool is_swept;		/* a sweep is due */
+	int64_t calm_at_ms;	/* no more hedges before */
+	unsigned hedge_credit;	/* ENDPOINT_HEDGE_EVERY pay for one */
+	struct latency latency[ARRAY_SIZE(size_classes)];
 	struct endpoint_slot *first;
 	struct endpoint_slot **last;
 	struct http_endpoint_stats stats;
@@ -112,12 +119,35 @@ static bool has_place(const struct endpoint *e)
 	return e->stats.in_flight < (unsigned)e->limit;
 }
 
+static struct latency *latency_of(struct endpoint *e, size_t read_len)
+{
+	size_t i = 0;
+
+	while (size_classes[i] && read_len > size_classes[i])
+		i++;
+	return &e->latency[i];
+}
+
+static unsigned patience_ms(struct endpoint *e, size_t read_len)
+{
+	unsigned ms;
+
+	if (!read_len)
+		return 0;
+	ms = latency_percentile(latency_of(e, read_len),
+				ENDPOINT_HEDGE_PERCENTILE);
+	return ms && ms < ENDPOINT_HEDGE_MS_MIN ? ENDPOINT_HEDGE_MS_MIN : ms;
+}
+
 static void let_in(struct endpoint *e, struct endpoint_slot *slot)
 {
 	slot->is_in = true;
 	slot->epoch = e->epoch;
+	slot->patience_ms = patience_ms(e, slot->read_len);
 	e->stats.in_flight++;
 	e->stats.requests++;
+	if (e->hedge_credit < ENDPOINT_HEDGE_EVERY * ENDPOINT_HEDGE_SAVED_MAX)
+		e->hedge_credit++;
 }
 
 static struct endpoint_slot *take_first(struct endpoint *e)
@@ -248,6 +278,7 @@ static void increase(struct endpoint *e)
 static void decrease(struct endpoint *e, const struct endpoint_slot *slot)
 {
 	e->stats.throttled++;
+	e->calm_at_ms = clock_ms() + ENDPOINT_CALM_MS;
 	if (slot->epoch != e->epoch)
 		return;
 	e->epoch++;
@@ -278,6 +309,45 @@ void endpoint_leave(struct endpoints *set, struct endpoint_slot *slot,
 		next = slot->next;	/* its own again behind this */
 		http_engine_after(set->engine, 0, slot->fn, slot->arg);
 	}
+}
+
+/*
+ * How long reads take.
+ */
+
+void endpoint_took(struct endpoint *e, size_t read_len, int64_t ms)
+{
+	struct endpoints *set = e->set;
+
+	lock_take(&set->lock);
+	latency_add(latency_of(e, read_len), ms);
+	lock_drop(&set->lock);
+}
+
+bool endpoint_may_ask_again(struct endpoint *e, enum endpoint_again how)
+{
+	struct endpoints *set = e->set;
+	bool may;
+
+	lock_take(&set->lock);
+	may = e->hedge_credit >= ENDPOINT_HEDGE_EVERY && has_place(e) &&
+	      clock_ms() >= e->calm_at_ms;
+	if (may) {
+		e->hedge_credit -= ENDPOINT_HEDGE_EVERY;
+		e->stats.hedged += how == ENDPOINT_HEDGE;
+		e->stats.replaced += how == ENDPOINT_REPLACE;
+	}
+	lock_drop(&set->lock);
+	return may;
+}
+
+void endpoint_hedge_won(struct endpoint *e)
+{
+	struct endpoints *set = e->set;
+
+	lock_take(&set->lock);
+	e->stats.hedges_won++;
+	lock_drop(&set->lock);
 }
 
 static void show(const struct endpoint *e, struct http_endpoint_stats *out)

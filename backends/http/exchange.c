@@ -19,7 +19,9 @@ struct exchange {
 	unsigned n_attempts;
 	unsigned n_backoffs;
 	unsigned n_again;
+	unsigned n_slow;
 	bool is_reuse_forgiven;
+	bool is_broken;		/* the latest attempt: no whole answer */
 	bool is_told;		/* that it takes long */
 	double paid;		/* for the attempt under way */
 	double price;		/* of the next one, not yet paid */
@@ -168,13 +170,22 @@ static void tell_once(struct exchange *ex)
 			 (long long)(ex->deadline_ms - now_ms) / 1000, dropped);
 }
 
+/* Its connection was to blame: neither the store nor the request. */
+static bool is_forgiven(struct exchange *ex, const struct http_response *rs)
+{
+	if (rs->reused && !ex->is_reuse_forgiven) {
+		ex->is_reuse_forgiven = true;
+		return true;
+	}
+	return rs->was_slow && ex->n_slow++ < EXCHANGE_SLOW_MAX;
+}
+
 static void retry(struct exchange *ex, const struct http_response *rs)
 {
 	int64_t delay_ms = backoff_ms(ex->n_backoffs++);
 	int64_t least_ms = retry_after_ms(rs);
 
-	if (rs->reused && !ex->is_reuse_forgiven) {
-		ex->is_reuse_forgiven = true;
+	if (is_forgiven(ex, rs)) {
 		ex->price = 0;
 		delay_ms = 0;
 	}
@@ -196,6 +207,7 @@ static void answered(struct exchange *ex, int r, struct http_response *rs,
 	enum exchange_verdict verdict;
 	int out = r;
 
+	ex->is_broken = r < 0;
 	verdict = ex->ops->judge(ex->ctx, r, rs, &out, err);
 	endpoint_leave(&ex->engine->endpoints, &ex->slot,
 		       outcome_of(r, rs, verdict));
@@ -246,6 +258,9 @@ static void send_attempt(struct exchange *ex)
 {
 	if (ex->n_attempts++)
 		atomic_fetch_add(&ex->engine->retries, 1);
+	ex->rq.is_fresh = ex->is_broken;
+	ex->rq.endpoint = ex->slot.endpoint;
+	ex->rq.patience_ms = ex->slot.patience_ms;
 	http_submit(ex->engine, &ex->rq, on_reply, ex);
 }
 
@@ -287,6 +302,7 @@ static void take_turn(struct exchange *ex)
 	ex->slot.deadline_ms = ex->deadline_ms;
 	ex->slot.fn = on_turn;
 	ex->slot.arg = ex;
+	ex->slot.read_len = ex->rq.method == HTTP_GET ? ex->rq.dst_len : 0;
 	switch (endpoint_enter(&ex->engine->endpoints,
 			       ex->rq.url.data ? ex->rq.url.data : "",
 			       &ex->slot)) {

@@ -14,7 +14,9 @@
  * a back-off that would end behind it, ends an exchange.
  *
  * A kept connection that the server had closed costs nothing: the first such
- * failure of an exchange is repeated at once.
+ * failure of an exchange is repeated at once.  So is a read whose connection
+ * was much slower than others, EXCHANGE_SLOW_MAX times.  What follows a broken
+ * attempt has a new connection, to an address looked up anew.
  */
 #ifndef DATASETFS_HTTP_EXCHANGE_H
 #define DATASETFS_HTTP_EXCHANGE_H
@@ -41,6 +43,7 @@ enum exchange_verdict {
 				   EXCHANGE_AGAIN_MAX times */
 };
 #define EXCHANGE_AGAIN_MAX 3
+#define EXCHANGE_SLOW_MAX 2
 
 struct exchange_ops {
 	/*

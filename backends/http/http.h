@@ -25,6 +25,7 @@ struct http_options {
 #define HTTP_THREADS_DEFAULT 2
 #define HTTP_IDLE_AGE_S 4		/* S3 closes idle ones after 5 s */
 #define HTTP_LIFETIME_S 300
+#define HTTP_NAME_AGE_S 10		/* a name's addresses, shuffled */
 #define HTTP_HEADER_BYTES_MAX (64 << 10)
 #define HTTP_ERROR_BODY_MAX (64 << 10)
 #define HTTP_CONNECT_MS 3000
@@ -89,6 +90,11 @@ struct http_request {
 	 * its own, and to a loopback or link-local address whatever the name.
 	 */
 	bool is_metadata;
+
+	/* The exchange's own. */
+	bool is_fresh;		/* a new connection, the name looked up anew */
+	struct endpoint *endpoint;
+	unsigned patience_ms;	/* how long it should take; 0: unknown */
 };
 /* Wipes the headers, which carry signatures and tokens. */
 void http_request_release(struct http_request *rq);
@@ -100,6 +106,7 @@ struct http_response {
 				   none with control bytes */
 	struct buf error_body;	/* of statuses >= 300, cut at the limit */
 	bool reused;		/* on a kept connection, before any byte */
+	bool was_slow;		/* ended as slower than others of its kind */
 };
 /* The first header of that lower-case name; false when absent. */
 bool http_response_header(const struct http_response *rs, const char *name,
@@ -153,6 +160,9 @@ struct http_endpoint_stats {
 	unsigned in_flight, waiting;
 	uint64_t requests;
 	uint64_t throttled;	/* how many answers said: too much */
+	uint64_t hedged;	/* asked twice: http_hedge.c */
+	uint64_t hedges_won;
+	uint64_t replaced;	/* ended for being slow, and asked again */
 };
 /* Fills out, at most max of them (HTTP_ENDPOINTS_MAX + 1 are all); how many. */
 size_t http_engine_endpoints(struct http_engine *engine,

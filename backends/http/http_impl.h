@@ -4,8 +4,8 @@
  * messages in its inbox; everything else of a thread is touched by itself
  * alone.  Private to http/: http.c (the engine, any thread), http_thread.c
  * (the loop of one thread), http_timer.c, http_watch.c (sockets and epoll),
- * http_transfer.c (one request on a curl handle), http_address.c (where it may
- * go), http_reply.c (what the server sends), exchange.c (only the counters).
+ * http_transfer.c (one request on a curl handle), http_hedge.c (one read
+ * asked twice), http_address.c (where it may go), http_reply.c (what the server sends), exchange.c (only the counters).
  */
 #ifndef DATASETFS_HTTP_HTTP_IMPL_H
 #define DATASETFS_HTTP_HTTP_IMPL_H
@@ -25,6 +25,16 @@
 #define HTTP_BUFFER_BYTES (128 << 10)
 #define HTTP_ERROR_TEXT_MAX 256
 #define HTTP_HOST_SIZE 256	/* of host:port, with NUL */
+/* Reads up to here may be asked twice: so much is a hedge's own buffer. */
+#define HTTP_HEDGE_BYTES_MAX (1 << 20)
+#define HTTP_HEDGES_MAX 16		/* a thread's at once */
+/* The loser's connection is kept where it has no more than this to say. */
+#define HTTP_DRAIN_BYTES_MAX (256 << 10)
+#define HTTP_DRAIN_MS 2000
+/* A longer read is ended where what is left would take so many times as long
+   as all of it should, and that is worth a new connection. */
+#define HTTP_SLOW_FACTOR 4
+#define HTTP_SLOW_MS_MIN 1000
 #define HTTP_PROXIES_MAX 5	/* variables that name one */
 
 enum http_message_kind {
@@ -76,6 +86,14 @@ struct http_transfer {
 	struct http_transfer *next;	/* of waiting or active */
 	struct http_transfer **link;	/* active: what points here */
 
+	/* http_hedge.c */
+	int64_t started_ms;
+	int64_t hedge_at_ms;	/* -1: never, or not any more */
+	struct http_transfer *twin;	/* that asks for the same */
+	void *scratch;		/* a hedge's rq.dst */
+	void *copy_to;		/* ... and the caller's */
+	bool is_loser;		/* the twin has answered: to be dropped */
+
 	CURL *easy;
 	struct curl_slist *headers;
 	int64_t progress_ms;
@@ -112,6 +130,7 @@ struct http_thread {
 	int64_t quiet_at_ms;	/* -1: nothing to close */
 	struct http_transfer *active;
 	unsigned n_active;
+	unsigned n_hedges;
 	struct http_transfer *waiting;
 	struct http_transfer **waiting_tail;
 	unsigned n_waiting;
@@ -155,6 +174,20 @@ void http_thread_release(struct http_thread *t);
 void *http_thread_run(void *arg);
 void http_thread_post(struct http_thread *t, struct http_message *message);
 void http_thread_wake(struct http_thread *t);
+/* Puts it to work; what it counts for has been counted. */
+void http_thread_start(struct http_transfer *x);
+
+/*
+ * Hedges: all of them the same thread's as what they are beside.
+ */
+/* It is put to work. */
+void http_hedge_plan(struct http_transfer *x, int64_t now_ms);
+/* A look at an active one, whose plan is due: it may get a twin. */
+void http_hedge_look(struct http_transfer *x, int64_t now_ms);
+/* Whether an active one is so slow that its connection must be to blame. */
+int http_hedge_slow(struct http_transfer *x, int64_t now_ms, struct err *err);
+/* It ended with r.  False where that is nobody's answer. */
+bool http_hedge_settle(struct http_transfer *x, int r);
 
 void http_timer_push(struct http_thread *t, struct http_timer *timer);
 /* The earliest; there must be one. */

@@ -145,7 +145,7 @@ size_t http_reply_body(char *data, size_t size, size_t n, void *arg)
 	progress(t, n);
 	if (t->rs.status < 200 || t->rs.status > 299)
 		return add_error_body(t, data, n);
-	if (rq->dst)
+	if (rq->dst || t->is_loser)
 		limit = rq->dst_len;
 	else if (rq->grow)
 		limit = rq->grow_limit;

@@ -185,10 +185,11 @@ static void finish(struct http_transfer *x, int r, const struct err *err)
 {
 	struct http_thread *t = x->thread;
 
-	if (r < 0)
+	if (r < 0 && !x->is_loser)
 		atomic_fetch_add(&t->engine->errors, 1);
 	atomic_fetch_sub(&t->engine->in_flight, 1);
-	x->done(x->arg, r, &x->rs, err);
+	if (http_hedge_settle(x, r))
+		x->done(x->arg, r, &x->rs, err);
 	http_transfer_free(x);
 	work_done(t);
 }
@@ -235,7 +236,7 @@ static void detach(struct http_transfer *x, bool is_reusable)
 	x->easy = NULL;
 }
 
-static void start(struct http_transfer *x)
+void http_thread_start(struct http_transfer *x)
 {
 	struct http_thread *t = x->thread;
 	struct err err = ERR_INIT;
@@ -260,6 +261,7 @@ static void start(struct http_transfer *x)
 	t->active = x;
 	t->n_active++;
 	t->quiet_at_ms = -1;
+	http_hedge_plan(x, x->progress_ms);
 }
 
 static int canceled(struct http_transfer *x, struct err *err)
@@ -281,7 +283,7 @@ static int check_time(struct http_transfer *x, int64_t now_ms, struct err *err)
 		return err_set(err, ERR_RETRY, ETIMEDOUT,
 			       "%s%sno byte for %u ms", x->host, colon,
 			       x->rq.stall_ms);
-	return 0;
+	return http_hedge_slow(x, now_ms, err);
 }
 
 /* Ends what is late; with is_stopping, all. */
@@ -301,6 +303,7 @@ static void scan_active(struct http_thread *t, int64_t now_ms, bool is_stopping)
 				  check_time(x, now_ms, &err);
 		if (r == 0) {
 			is_any_lost |= x->n_sockets <= 0;
+			http_hedge_look(x, now_ms);
 			continue;
 		}
 		detach(x, false);
@@ -370,7 +373,7 @@ static void admit(struct http_thread *t, struct http_transfer *x)
 static void start_waiting(struct http_thread *t)
 {
 	while (t->waiting && t->n_active < HTTP_ACTIVE_MAX)
-		start(take_waiting(t, &t->waiting));
+		http_thread_start(take_waiting(t, &t->waiting));
 }
 
 static void cancel(struct http_thread *t, uint64_t id)
@@ -386,7 +389,9 @@ static void cancel(struct http_thread *t, uint64_t id)
 		finish(x, canceled(x, &err), &err);
 		return;
 	}
-	for (x = t->active; x && x->message.id != id; x = x->next)
+	/* Of two twins either one: it ends the other. */
+	for (x = t->active; x && (x->message.id != id || x->is_loser);
+	     x = x->next)
 		;
 	if (!x)
 		return;

@@ -184,6 +184,8 @@ static void set_policy(struct setup *s, const struct http_engine *engine)
 	SET(s, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
 	SET(s, CURLOPT_MAXAGE_CONN, (long)HTTP_IDLE_AGE_S);
 	SET(s, CURLOPT_MAXLIFETIME_CONN, (long)HTTP_LIFETIME_S);
+	SET(s, CURLOPT_DNS_CACHE_TIMEOUT, (long)HTTP_NAME_AGE_S);
+	SET(s, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);
 	SET(s, CURLOPT_BUFFERSIZE, (long)HTTP_BUFFER_BYTES);
 	SET(s, CURLOPT_USERAGENT, engine->user_agent);
 	SET(s, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -207,6 +209,13 @@ static void set_metadata(struct setup *s)
 	SET(s, CURLOPT_PROXY, "");
 	SET(s, CURLOPT_FRESH_CONNECT, 1L);
 	SET(s, CURLOPT_FORBID_REUSE, 1L);
+}
+
+/* What broke a connection may be its address. */
+static void set_fresh(struct setup *s)
+{
+	SET(s, CURLOPT_FRESH_CONNECT, 1L);
+	SET(s, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
 }
 
 static void set_method(struct setup *s, struct http_transfer *t)
@@ -249,6 +258,8 @@ int http_transfer_init(struct http_transfer *t, CURL *easy, struct err *err)
 	set_policy(&s, t->thread->engine);
 	if (t->rq.is_metadata)
 		set_metadata(&s);
+	if (t->rq.is_fresh)
+		set_fresh(&s);
 	SET(&s, CURLOPT_SHARE, t->thread->share);
 	SET(&s, CURLOPT_PRIVATE, t);
 	SET(&s, CURLOPT_URL, origin.data);
@@ -386,5 +397,6 @@ void http_transfer_free(struct http_transfer *t)
 	http_request_release(&t->rq);
 	buf_release(&t->rs.headers);
 	buf_release(&t->rs.error_body);
+	free(t->scratch);
 	free(t);
 }

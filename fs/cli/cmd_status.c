@@ -153,9 +153,11 @@ static int print_endpoints(const json_t *doc, struct err *err)
 {
 	static const char *const headers[] = { "Endpoint", "Requests",
 					       "In Flight", "Limit", "Waiting",
-					       "Throttled" };
+					       "Throttled", "Hedged",
+					       "Replaced" };
 	static const char *const keys[] = { "requests", "in_flight", "limit",
-					    "waiting", "throttled" };
+					    "waiting", "throttled", "hedged",
+					    "replaced" };
 	const json_t *list = json_object_get(doc, "endpoints"), *e;
 	struct table *t = NULL;
 	size_t i;

@@ -184,6 +184,11 @@ static json_t *endpoint_status(const struct http_endpoint_stats *s)
 			    json_integer((json_int_t)s->requests));
 	json_object_set_new(o, "throttled",
 			    json_integer((json_int_t)s->throttled));
+	json_object_set_new(o, "hedged", json_integer((json_int_t)s->hedged));
+	json_object_set_new(o, "hedges_won",
+			    json_integer((json_int_t)s->hedges_won));
+	json_object_set_new(o, "replaced",
+			    json_integer((json_int_t)s->replaced));
 	return o;
 }
 

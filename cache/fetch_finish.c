@@ -220,7 +220,8 @@ static int admit(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock)
 
 struct disk_put {
 	struct fetcher *fetcher;
-	struct extent *pin;
+	int n;
+	struct extent *pins[CACHE_GRAINS];
 };
 
 static void disk_put_end(void *arg)
@@ -228,26 +229,44 @@ static void disk_put_end(void *arg)
 	struct disk_put *put = arg;
 	struct fetcher *f = put->fetcher;
 
-	cache_unpin(f->cache, &put->pin, 1);
+	cache_unpin(f->cache, put->pins, put->n);
 	free(put);
 	/* What is read ahead may have waited for this. */
 	fetch_pump(f);
+}
+
+/* A record's pins: one after another in memory, and of one extent. */
+static int record_of(struct extent *const *pins, int n)
+{
+	int k = 1;
+
+	while (k < n && pins[k]->data == pins[k - 1]->data + pins[k - 1]->len &&
+	       pins[k]->offset % CACHE_EXTENT)
+		k++;
+	return k;
 }
 
 /* What came from a store goes on to the disk, pinned until it is there. */
 static void keep_on_disk(struct fetcher *f, struct fetch *fetch,
 			 const struct segment_key *key)
 {
-	for (int i = 0; i < fetch->n_pins; i++) {
+	struct extent *const *pins = fetch->pins;
+
+	for (int i = 0, n; i < fetch->n_pins; i += n) {
 		struct disk_put *put = malloc(sizeof(*put));
-		struct extent *pin = fetch->pins[i];
+		uint32_t len = 0;
 
 		if (!put)
 			return;
-		*put = (struct disk_put){ f, pin };
-		cache_repin(f->cache, pin);
-		disk_cache_put(f->opt.disk, key, pin->offset, pin->data,
-			       pin->len, disk_put_end, put);
+		n = record_of(pins + i, fetch->n_pins - i);
+		*put = (struct disk_put){ .fetcher = f, .n = n };
+		for (int k = 0; k < n; k++) {
+			put->pins[k] = pins[i + k];
+			cache_repin(f->cache, pins[i + k]);
+			len += pins[i + k]->len;
+		}
+		disk_cache_put(f->opt.disk, key, pins[i]->offset,
+			       pins[i]->data, len, disk_put_end, put);
 	}
 }
 

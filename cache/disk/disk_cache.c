@@ -379,9 +379,10 @@ static bool find_part(struct disk_cache *dc, const struct segment_key *key,
 	uint64_t start = part * DISK_CACHE_GRAIN;
 	struct disk_place place;
 
-	if (!disk_index_find(dc->index, key, part, true, &place) ||
+	if (!disk_index_find(dc->index, key, part, false, &place) ||
 	    offset >= start + place.len)
 		return false;
+	(void)disk_index_find(dc->index, key, part, true, &place);
 	if (place.slot >= dc->n_slots || !dc->slots[place.slot].segment) {
 		disk_index_remove(dc->index, key, part, place.slot);
 		return false;
@@ -403,8 +404,10 @@ bool disk_cache_find(struct disk_cache *dc, const struct segment_key *key,
 	bool is_found;
 
 	disk_lock_soon(dc);
-	is_found = find_part(dc, key, extent, offset, out) ||
-		   (grain != extent && find_part(dc, key, grain, offset, out));
+	is_found = find_part(dc, key, extent, offset, out);
+	/* Of several grains that were read at once there is one record. */
+	for (uint32_t part = grain; !is_found && part > extent; part--)
+		is_found = find_part(dc, key, part, offset, out);
 	lock_drop(&dc->lock);
 	return is_found;
 }

@@ -146,6 +146,14 @@ Test(disk_cache, what_was_put_is_found_by_any_byte_of_it)
 	put(2, 0, DISK_CACHE_EXTENT);
 	put(2, DISK_CACHE_EXTENT, 3 * GRAIN + 5);
 	put(3, 5 * GRAIN, GRAIN);
+	put(4, 5 * GRAIN, 4 * GRAIN);
+	cr_expect_eq(held(4, 5 * GRAIN - 1), 0);
+	cr_expect_eq(held(4, 5 * GRAIN), 4 * GRAIN);
+	cr_expect_eq(held(4, 9 * GRAIN - 1), 4 * GRAIN);
+	cr_expect_eq(held(4, 9 * GRAIN), 0);
+	put(4, 7 * GRAIN, GRAIN);
+	cr_expect_eq(held(4, 7 * GRAIN), GRAIN, "the nearest");
+	cr_expect_eq(held(4, 8 * GRAIN), 4 * GRAIN);
 	cr_expect_eq(held(1, 0), 5000);
 	cr_expect_eq(held(1, 4999), 5000);
 	cr_expect_eq(held(1, 5000), 0);
@@ -154,7 +162,7 @@ Test(disk_cache, what_was_put_is_found_by_any_byte_of_it)
 	cr_expect_eq(held(3, 6 * GRAIN - 1), GRAIN);
 	cr_expect_eq(held(3, 4 * GRAIN), 0);
 	cr_expect_eq(held(3, 6 * GRAIN), 0);
-	cr_expect_eq(atomic_load(&releases), 4);
+	cr_expect_eq(atomic_load(&releases), 6);
 }
 
 Test(disk_cache, it_is_there_after_a_restart)

@@ -121,6 +121,28 @@ Test(fetcher_disk, random_reads_of_a_large_blob_are_kept)
 	cr_expect_eq(atomic_load(&n_bad), 0);
 }
 
+Test(fetcher_disk, the_grains_of_one_read_are_one_record_of_each_extent)
+{
+	struct blob b = osmo_blob("k", 20 * MIB);
+	const uint64_t at = 5 * MIB + 3 * FETCHER_GRAIN + 100;
+	struct disk_cache_stats stats;
+
+	cr_assert_eq(read_now(&b, at, 256 << 10), 0);
+	cr_assert_eq(read_now(&b, 8 * MIB - 1000, 2000), 0);
+	cr_expect(disk_cache_flush(disk, INT64_MAX));
+	disk_cache_stats(disk, &stats);
+	cr_expect_eq(stats.records, 3);
+	cr_expect_eq(stats.record_bytes, 7 * FETCHER_GRAIN);
+	cr_expect_eq(fetcher_cached_bytes(fetcher, &b), 7 * FETCHER_GRAIN);
+	restart();
+	cr_expect_eq(fetcher_cached_bytes(fetcher, &b), 7 * FETCHER_GRAIN);
+	cr_assert_eq(read_now(&b, at + (200 << 10), 5000), 0);
+	cr_assert_eq(read_now(&b, at, 256 << 10), 0);
+	cr_assert_eq(read_now(&b, 8 * MIB - 1000, 2000), 0);
+	cr_expect_eq(store->gets, 0);
+	cr_expect_eq(from_disk(), 7 * FETCHER_GRAIN);
+}
+
 Test(fetcher_disk, a_reader_with_gaps_gets_disk_and_store_together)
 {
 	struct blob b = osmo_blob("k", 20 * MIB);

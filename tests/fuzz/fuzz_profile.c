@@ -21,6 +21,15 @@ static void check_value(const char *value, const uint8_t *data, size_t size)
 	FUZZ_CHECK(memmem(data, size, value, len));
 }
 
+static bool is_empty(const struct profile *profile)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(profile->settings); i++)
+		if (profile->settings[i])
+			return false;
+	return !profile->access_key_id && !profile->secret_key &&
+	       !profile->session_token;
+}
+
 static void check(const uint8_t *data, size_t size, enum profile_file kind,
 		  const char *name)
 {
@@ -32,10 +41,10 @@ static void check(const uint8_t *data, size_t size, enum profile_file kind,
 	check_value(profile.access_key_id, data, size);
 	check_value(profile.secret_key, data, size);
 	check_value(profile.session_token, data, size);
+	for (size_t i = 0; i < ARRAY_SIZE(profile.settings); i++)
+		check_value(profile.settings[i], data, size);
 	if (r == 0) {
-		FUZZ_CHECK(profile.is_present ||
-			   (!profile.access_key_id && !profile.secret_key &&
-			    !profile.session_token && !profile.foreign));
+		FUZZ_CHECK(profile.is_present || is_empty(&profile));
 		return;
 	}
 	FUZZ_CHECK(err.class == ERR_USAGE && !strncmp(err.text, "line ", 5));

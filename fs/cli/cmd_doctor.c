@@ -135,6 +135,7 @@ int cmd_doctor(struct cli *cli, int argc, char **argv)
 		doctor_look_at_memory(&d);
 		doctor_look_at_buckets(&d);
 	}
+	doctor_look_at_mounts(&d);
 	doctor_look_at_updatedb(&d);
 	return finish(&d);
 }

@@ -100,6 +100,8 @@ int cmd_mount(struct cli *cli, int argc, char **argv)
 		code = override_settings(cli, &w);
 	if (code == 0) {
 		w.opt.settings = cli->settings;
+		w.opt.has_cache_dir = w.cache_dir != NULL;
+		w.opt.has_cache_size = w.cache_size != NULL;
 		if (w.opt.foreground && !cli->verbose)
 			log_set_level(LOG_LEVEL_INFO);
 		if (mount_run(&w.opt, &err) < 0)

@@ -226,15 +226,41 @@ static void print_cache(const json_t *doc)
 	printf("Memory: %s of %s\n", used, limit);
 }
 
+static void print_configuration(const json_t *doc)
+{
+	const json_t *c = json_object_get(doc, "configuration"), *name;
+	const json_t *refused = json_object_get(c, "refused");
+	const json_t *next = json_object_get(c, "next_mount");
+	size_t i;
+
+	if (!json_is_object(c))
+		return;
+	printf("Configuration: %s, loaded %s, sha256 %.16s\n",
+	       status_doc_text(c, "file"), status_doc_text(c, "loaded"),
+	       status_doc_text(c, "sha256"));
+	if (json_is_object(refused))
+		printf("REFUSED since %s, the one above stays: %s\n",
+		       status_doc_text(refused, "since"),
+		       status_doc_text(refused, "reason"));
+	if (json_array_size(next) == 0)
+		return;
+	printf("Takes effect at the next mount:");
+	json_array_foreach(next, i, name)
+		printf("%s %s", i ? "," : "", json_string_value(name));
+	putchar('\n');
+}
+
 static int print_text(const json_t *doc, struct err *err)
 {
 	const json_t *last = json_object_get(doc, "last_problem");
 	int r;
 
-	printf("datasetfs %s on %s, pid %lld, since %s\n\n",
+	printf("datasetfs %s on %s, pid %lld, since %s\n",
 	       status_doc_text(doc, "version"),
 	       status_doc_text(doc, "mountpoint"),
 	       status_doc_number(doc, "pid"), status_doc_text(doc, "started"));
+	print_configuration(doc);
+	putchar('\n');
 	r = print_buckets(doc, err);
 	if (r == 0)
 		r = print_versions(doc, err);

@@ -34,10 +34,15 @@ static int open_engine(struct buckets *bs, const struct settings *settings,
 		.user_agent = "datasetfs/" PACKAGE_VERSION,
 		.ca_file = bs->settings->ca_file,
 	};
+	struct http_engine *engine;
+	int r;
 
 	if (bs->engine || !settings_need_http(settings))
 		return 0;
-	return http_engine_new(&bs->engine, &http, err);
+	r = http_engine_new(&engine, &http, err);
+	if (r == 0)
+		__atomic_store_n(&bs->engine, engine, __ATOMIC_RELEASE);
+	return r;
 }
 
 static int start(struct buckets *bs, struct err *err)
@@ -286,5 +291,8 @@ int buckets_resolve_sync(struct buckets *bs, const struct reference *ref,
 size_t buckets_endpoints(struct buckets *bs, struct http_endpoint_stats *out,
 			 size_t max)
 {
-	return bs->engine ? http_engine_endpoints(bs->engine, out, max) : 0;
+	struct http_engine *engine = __atomic_load_n(&bs->engine,
+						     __ATOMIC_ACQUIRE);
+
+	return engine ? http_engine_endpoints(engine, out, max) : 0;
 }

@@ -29,6 +29,7 @@
 #include "fs/mount/fuse/invalidate.h"
 #include "fs/mount/notify.h"
 #include "fs/mount/point/point.h"
+#include "fs/mount/reload.h"
 #include "fs/mount/session.h"
 
 #define READ_AHEAD_KIB "1024"	/* see READ_AHEAD_MAX of the operations */
@@ -152,6 +153,22 @@ static int open_signals(struct run *run, struct err *err)
 	return 0;
 }
 
+/* Without it the mount serves all the same, but what it was told first. */
+static void start_reload(struct run *run)
+{
+	const struct reload_options opt = {
+		.strict = run->opt->strict,
+		.has_cache_dir = run->opt->has_cache_dir,
+		.has_cache_size = run->opt->has_cache_size,
+	};
+	struct err err = ERR_INIT;
+
+	if (run->opt->settings->n_sources &&
+	    reload_new(&run->fs.reload, &run->fs, &opt, &err) < 0)
+		log_warn("mount", "changes of the configuration will not be seen: error=\"%s\"",
+			 err.text);
+}
+
 static int start(struct run *run, struct err *err)
 {
 	int r;
@@ -171,6 +188,7 @@ static int start(struct run *run, struct err *err)
 		r = invalidate_new(&run->fs.invalidate, run->fs.session, err);
 	if (r < 0)
 		return r;
+	start_reload(run);
 	start_control(run);
 	r = session_start(run->session, run->fs.options.threads, err);
 	if (r < 0)
@@ -182,14 +200,25 @@ static int start(struct run *run, struct err *err)
 	return 0;
 }
 
-/* SIGHUP of a daemon means nothing yet; of a terminal it is its end. */
+/*
+ * SIGHUP that somebody sends means the configuration; the one that the kernel
+ * sends when its terminal goes is the end of a mount in the foreground.
+ */
 static bool read_signal(struct run *run)
 {
 	struct signalfd_siginfo info;
 	bool is_end = false;
 
-	while (read(run->signals, &info, sizeof(info)) == sizeof(info))
-		is_end |= info.ssi_signo != SIGHUP || run->opt->foreground;
+	while (read(run->signals, &info, sizeof(info)) == sizeof(info)) {
+		bool is_hangup = info.ssi_signo == SIGHUP &&
+				 info.ssi_code == SI_KERNEL;
+
+		if (info.ssi_signo != SIGHUP ||
+		    (is_hangup && run->opt->foreground))
+			is_end = true;
+		else if (!is_hangup && run->fs.reload)
+			reload_now(run->fs.reload);
+	}
 	return is_end;
 }
 
@@ -290,11 +319,13 @@ static void serve(struct run *run)
 
 static void finish(struct run *run)
 {
+	reload_stop(run->fs.reload);
 	if (run->session) {
 		session_stop(run->session);
 		session_join(run->session);
 	}
 	control_free(run->control);
+	reload_free(run->fs.reload);
 	fs_stop(&run->fs);
 	if (run->session)
 		session_unmount(run->session);

@@ -27,6 +27,8 @@ struct mount_options {
 	const struct settings *settings;	/* borrowed */
 	bool foreground;		/* stay, and log to stderr */
 	bool strict;			/* refuse on the first bucket problem */
+	bool has_cache_dir;		/* settings have the command line's, which */
+	bool has_cache_size;		/* win over the file's when it is reloaded */
 	/* After SIGTERM: how long to retry while the mount is busy.  Then (and
 	   at once, for 0) the holders are named and serving goes on. */
 	int64_t drain_timeout_ms;
@@ -86,5 +88,9 @@ int mount_errand_offline(const struct settings *settings, const char *question,
  * touches the mount, so it cannot hang.
  */
 bool mount_is_mounted(const char *path);
+
+/* Each mount point of a datasetfs in this namespace, from mountinfo alone. */
+#define MOUNT_EACH_MAX 64
+void mount_each(void (*each)(void *arg, const char *mountpoint), void *arg);
 
 #endif

@@ -30,6 +30,7 @@ void doctor_tell(struct doctor *d, enum verdict verdict, const char *check,
 		 const char *fix, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 void doctor_look_at_fuse(struct doctor *d);	/* may it be mounted? */
+void doctor_look_at_mounts(struct doctor *d);	/* that run with this file */
 void doctor_look_at_updatedb(struct doctor *d);
 void doctor_look_at_cache(struct doctor *d);	/* needs settings */
 void doctor_look_at_memory(struct doctor *d);	/* needs settings */

@@ -117,7 +117,7 @@ struct bad_tree {
 struct buckets {
 	const struct settings *settings;	/* the first: of this process,
 						   whatever is reloaded */
-	struct http_engine *engine;
+	struct http_engine *engine;	/* atomic; NULL: nobody needed one */
 	bool sync_only;
 	bucket_new_fn on_new;
 	void *on_new_arg;

@@ -12,6 +12,7 @@
 #include "backends/base/log.h"
 #include "backends/http/http.h"
 #include "fs/mount/fuse/xattr.h"
+#include "fs/mount/reload.h"
 
 /* Whatever the bytes are: what is not UTF-8 is shown escaped. */
 static json_t *text(const char *s)
@@ -264,6 +265,54 @@ static void add_prefetch(void *arg, const struct fill_job_info *info)
 	json_array_append_new(arg, o);
 }
 
+static json_t *list_of(const char *names)
+{
+	json_t *list = json_array();
+	cleanup_free char *copy = strdup(names);
+	char *rest = copy, *name;
+
+	while (rest && (name = strsep(&rest, ",")))
+		if (*name)
+			json_array_append_new(list,
+					      text(*name == ' ' ? name + 1 :
+								  name));
+	return list;
+}
+
+static json_t *refusal(const struct reload_state *state)
+{
+	json_t *o;
+
+	if (!state->refused_s)
+		return json_null();
+	o = json_object();
+	json_object_set_new(o, "since", date(state->refused_s));
+	json_object_set_new(o, "reason", text(state->refused));
+	return o;
+}
+
+static json_t *configuration_status(struct fs *fs)
+{
+	char hex[2 * SHA256_SIZE + 1];
+	struct reload_state state;
+	json_t *o;
+
+	if (!fs->reload)
+		return json_null();
+	reload_state(fs->reload, &state);
+	encode_hex(hex, state.digest, SHA256_SIZE);
+	o = json_object();
+	json_object_set_new(o, "file", text(fs->settings->sources[0].path));
+	json_object_set_new(o, "sha256", text(hex));
+	json_object_set_new(o, "loaded", date(state.loaded_s));
+	json_object_set_new(o, "reloads", json_integer(state.reloads));
+	json_object_set_new(o, "refused", refusal(&state));
+	json_object_set_new(o, "next_mount", list_of(state.next_mount));
+	json_object_set_new(o, "watched",
+			    text(state.is_polled ? "poll" : "inotify"));
+	return o;
+}
+
 static void add_owner_part(struct fs *fs, struct fill_jobs *jobs, json_t *doc)
 {
 	json_t *prefetches = json_array();
@@ -273,6 +322,7 @@ static void add_owner_part(struct fs *fs, struct fill_jobs *jobs, json_t *doc)
 
 	slots_totals(fs->slots, &totals);
 	json_object_set_new(doc, "config", text(fs->settings->path));
+	json_object_set_new(doc, "configuration", configuration_status(fs));
 	json_object_set_new(doc, "versions_seen", json_integer(totals.bound));
 	slots_each_open(fs->slots, add_open, open);
 	json_object_set_new(doc, "versions_open", open);

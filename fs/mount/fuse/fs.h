@@ -25,6 +25,7 @@
 struct ahead;
 struct invalidate;
 struct read_faults;
+struct reload;
 struct served;
 
 /* Inside a version nothing ever changes; above, names and tags do. */
@@ -53,6 +54,7 @@ struct fs {
 	struct read_faults *faults;
 	struct served *served;
 	struct fuse_session *session;
+	struct reload *reload;		/* NULL: the configuration stays as it is */
 	const char *socket_name;	/* of the control socket; NULL: none */
 	bool has_no_open;		/* the kernel takes ENOSYS for open */
 	int is_up;			/* atomic: the kernel has said INIT */
@@ -61,7 +63,7 @@ struct fs {
 };
 
 /*
- * Everything but session, invalidate and socket_name.  After an error too
+ * Everything but session, invalidate, reload and socket_name.  After an error too
  * fs_close() is due.  -EBUSY (ERR_CONFLICT): another daemon has the cache
  * directory.
  */

@@ -160,6 +160,32 @@ bool mountinfo_is_ours(const struct mountinfo *m)
 	return strcmp(m->type, MOUNT_FS_TYPE) == 0 && strcmp(m->root, "/") == 0;
 }
 
+/* The points first: each() may take its time. */
+void mount_each(void (*each)(void *arg, const char *mountpoint), void *arg)
+{
+	cleanup_file FILE *f = fopen(MOUNTINFO_FILE, "re");
+	cleanup_free struct mountinfo *m = malloc(sizeof(*m));
+	cleanup_free char *line = NULL;
+	char *points[MOUNT_EACH_MAX];
+	size_t cap = 0, n_points = 0;
+	ssize_t n;
+
+	while (f && m && n_points < MOUNT_EACH_MAX &&
+	       (n = getline(&line, &cap, f)) > 0) {
+		if (line[n - 1] == '\n')
+			line[n - 1] = '\0';
+		if (!mountinfo_parse(m, line) || !mountinfo_is_ours(m))
+			continue;
+		points[n_points] = strdup(m->point);
+		if (points[n_points])
+			n_points++;
+	}
+	for (size_t i = 0; i < n_points; i++) {
+		each(arg, points[i]);
+		free(points[i]);
+	}
+}
+
 bool mount_is_mounted(const char *path)
 {
 	cleanup_free struct mountinfo *m = malloc(sizeof(*m));

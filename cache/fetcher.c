@@ -409,6 +409,15 @@ static struct blob_state *state_on_disk(struct fetcher *f,
 	return st;
 }
 
+static void state_done(struct fetcher *f, struct blob_state *st)
+{
+	if (!st)
+		return;
+	lock_take(&f->lock);
+	state_put(f, st);
+	lock_drop(&f->lock);
+}
+
 /* They look at each grain of a blob: not under the fetcher's lock. */
 
 void fetcher_tally(struct fetcher *f, const struct blob *blob,
@@ -420,11 +429,51 @@ void fetcher_tally(struct fetcher *f, const struct blob *blob,
 
 	if (is_there)
 		disk_cache_tally(f->opt.disk, tally, &key, blob->size);
+	state_done(f, st);
+}
+
+static int check_records(struct disk_cache *dc, const struct segment_key *key,
+			 uint64_t size, void *room, fetcher_record_fn each,
+			 void *arg)
+{
+	struct disk_record record;
+	bool is_damaged = false;
+	int r = 0;
+
+	for (uint64_t at = 0; r == 0 && at < size; at += DISK_CACHE_GRAIN) {
+		bool is_right;
+		uint32_t len;
+
+		if (!disk_cache_peek(dc, key, at, &record))
+			continue;
+		len = record.entry.len;
+		is_right = disk_cache_read(dc, &record, room) == 0;
+		is_damaged |= !is_right;
+		r = each(arg, at, is_right ? room : NULL, len);
+	}
+	return r < 0 ? r : is_damaged;
+}
+
+int fetcher_check_disk(struct fetcher *f, const struct blob *blob, void *room,
+		       fetcher_record_fn each, void *arg)
+{
+	struct segment_key key;
+	bool is_there;
+	struct blob_state *st = state_on_disk(f, blob, &is_there, &key);
+	int r = 0;
+
+	if (is_there)
+		r = check_records(f->opt.disk, &key, blob->size, room, each,
+				  arg);
 	if (!st)
-		return;
+		return r;
 	lock_take(&f->lock);
+	/* Else a read would be answered from there, and the disk not mended. */
+	if (r == 1 && st->refs == 1)
+		state_evict(f, st);
 	state_put(f, st);
 	lock_drop(&f->lock);
+	return r;
 }
 
 void fetcher_evict(struct fetcher *f, const struct blob *blob,

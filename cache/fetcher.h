@@ -99,6 +99,18 @@ uint64_t fetcher_cached_bytes(struct fetcher *fetcher, const struct blob *blob);
 /* Drops what is cached of a blob, which is not what it should be. */
 void fetcher_forget(struct fetcher *fetcher, const struct blob *blob);
 
+/*
+ * Reads what the disk holds of a blob, in order, and tells each record: data
+ * NULL: it was not what it should be, and is dropped, so that who reads there
+ * has it fetched and written again.  r < 0 of each() ends it.  1: some were
+ * dropped.  On the caller's thread; room: SEGMENT_RECORD_MAX bytes, at a page.
+ */
+typedef int (*fetcher_record_fn)(void *arg, uint64_t offset, const void *data,
+				 uint32_t len);
+int fetcher_check_disk(struct fetcher *fetcher, const struct blob *blob,
+		       void *room, fetcher_record_fn each, void *arg)
+	MUST_CHECK;
+
 /* Of what the disk holds of a blob; see disk_cache_tally(). */
 void fetcher_tally(struct fetcher *fetcher, const struct blob *blob,
 		   struct disk_tally *tally);

@@ -373,8 +373,8 @@ void disk_lock_soon(struct disk_cache *dc)
 }
 
 static bool find_part(struct disk_cache *dc, const struct segment_key *key,
-		      uint32_t part, uint64_t offset, struct disk_record *out)
-	REQUIRES(&dc->lock)
+		      uint32_t part, uint64_t offset, bool mark,
+		      struct disk_record *out) REQUIRES(&dc->lock)
 {
 	uint64_t start = part * DISK_CACHE_GRAIN;
 	struct disk_place place;
@@ -382,7 +382,8 @@ static bool find_part(struct disk_cache *dc, const struct segment_key *key,
 	if (!disk_index_find(dc->index, key, part, false, &place) ||
 	    offset >= start + place.len)
 		return false;
-	(void)disk_index_find(dc->index, key, part, true, &place);
+	if (mark)
+		(void)disk_index_find(dc->index, key, part, true, &place);
 	if (place.slot >= dc->n_slots || !dc->slots[place.slot].segment) {
 		disk_index_remove(dc->index, key, part, place.slot);
 		return false;
@@ -404,10 +405,21 @@ bool disk_cache_find(struct disk_cache *dc, const struct segment_key *key,
 	bool is_found;
 
 	disk_lock_soon(dc);
-	is_found = find_part(dc, key, extent, offset, out);
+	is_found = find_part(dc, key, extent, offset, true, out);
 	/* Of several grains that were read at once there is one record. */
 	for (uint32_t part = grain; !is_found && part > extent; part--)
-		is_found = find_part(dc, key, part, offset, out);
+		is_found = find_part(dc, key, part, offset, true, out);
+	lock_drop(&dc->lock);
+	return is_found;
+}
+
+bool disk_cache_peek(struct disk_cache *dc, const struct segment_key *key,
+		     uint64_t offset, struct disk_record *out)
+{
+	bool is_found;
+
+	disk_lock_soon(dc);
+	is_found = find_part(dc, key, disk_part(offset), offset, false, out);
 	lock_drop(&dc->lock);
 	return is_found;
 }

@@ -69,6 +69,9 @@ struct disk_record {
 /* A record that holds the byte at offset.  False: there is none. */
 bool disk_cache_find(struct disk_cache *dc, const struct segment_key *key,
 		     uint64_t offset, struct disk_record *out);
+/* The one that begins at offset, as by somebody who only looks at it. */
+bool disk_cache_peek(struct disk_cache *dc, const struct segment_key *key,
+		     uint64_t offset, struct disk_record *out);
 /* record->entry.len bytes into dst, or -EIO: it is a miss from now on. */
 int disk_cache_read(struct disk_cache *dc, struct disk_record *record,
 		    void *dst) MUST_CHECK;

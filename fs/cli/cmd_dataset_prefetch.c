@@ -22,6 +22,7 @@
 #include "fs/cli/status_doc.h"
 #include "fs/cli/table.h"
 #include "fs/dataset/reference.h"
+#include "fs/dataset/tree.h"
 #include "fs/mount/mount.h"
 
 #define FAILURES_LISTED_MAX 1000u	/* by --json; stderr has all */
@@ -79,27 +80,19 @@ static int find_root(struct command_run *run, const char *text,
 	return 0;
 }
 
-static bool is_within(const char *path, const char *top)
-{
-	size_t len = strlen(top);
-
-	return !len || (strncmp(path, top, len) == 0 &&
-			(path[len] == '/' || path[len] == '\0'));
-}
-
 /* Unless it lies in another that was given; takes out those that lie in it. */
 static void add_path(struct command_run *run, char *path)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < run->n_paths; i++) {
-		if (is_within(path, run->paths[i])) {
+		if (tree_is_within(path, run->paths[i])) {
 			free(path);
 			return;
 		}
 	}
 	for (size_t i = 0; i < run->n_paths; i++) {
-		if (is_within(run->paths[i], path))
+		if (tree_is_within(run->paths[i], path))
 			free(run->paths[i]);
 		else
 			run->paths[kept++] = run->paths[i];
@@ -124,7 +117,7 @@ static int find_path(struct command_run *run, const char *word,
 				       "there is no %s in %s", word, run->root);
 		return prefetch_error(err, errno, path);
 	}
-	if (!is_within(real, run->root))
+	if (!tree_is_within(real, run->root))
 		return err_set(err, ERR_USAGE, EINVAL,
 			       "%s is not in %s: paths are those inside the version",
 			       word, run->root);

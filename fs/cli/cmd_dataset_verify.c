@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether a version is in its store what its record and manifest say: the
+ * Whether a version is what its record and manifest say: in its store the
  * manifest's checksum, each file's object and, where that is asked for, its
- * content.
+ * content; in the cache of a mount what is there of it.
  */
 #include <config.h>
 
@@ -12,12 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/base/clock.h"
 #include "backends/base/digest.h"
 #include "fs/cli/checksum.h"
 #include "fs/cli/cli.h"
 #include "fs/cli/download_run.h"
 #include "fs/cli/interrupt.h"
 #include "fs/cli/table.h"
+#include "fs/cli/verify_cache.h"
+#include "fs/cli/verify_state.h"
+#include "fs/mount/mount.h"
 
 #define SAMPLE_WHOLE 1000000u	/* of a million files so many are read */
 
@@ -26,10 +30,16 @@ struct job {
 	char **paths;
 	int n_paths;
 	uint32_t sample;
+	bool is_resumed;
+	const char *mountpoint;
+	bool is_named;		/* with -m: it must be there */
 
 	struct resolved resolved;
 	struct tree *tree;
 	struct download_run run;
+	struct verify_state *state;
+	struct verify_cache cache;
+	char cache_problem[ERR_TEXT_MAX];	/* why that was not checked */
 	char checksum[OSMO_CHECKSUM_TEXT];
 	bool has_checksum, is_checksum_right;
 };
@@ -64,14 +74,25 @@ static int parse_options(struct job *job, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "content", no_argument, NULL, 'C' },
+		{ "mountpoint", required_argument, NULL, 'm' },
+		{ "resume", no_argument, NULL, 'r' },
 		{ "sample", required_argument, NULL, 's' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	while ((c = cli_getopt(job->cli, argc, argv, "", longs)) != -1) {
+	while ((c = cli_getopt(job->cli, argc, argv, "m:r", longs)) != -1) {
 		if (c == '?')
 			return EXIT_USAGE;
+		if (c == 'r') {
+			job->is_resumed = true;
+			continue;
+		}
+		if (c == 'm') {
+			job->mountpoint = optarg;
+			job->is_named = true;
+			continue;
+		}
 		if (job->sample)
 			return cli_usage(job->cli,
 					 "either --content or --sample, once");
@@ -124,13 +145,9 @@ static bool is_wanted(void *arg, const char *path)
 {
 	const struct job *job = arg;
 
-	for (int i = 0; i < job->n_paths; i++) {
-		size_t len = strlen(job->paths[i]);
-
-		if (!len || (strncmp(path, job->paths[i], len) == 0 &&
-			     (path[len] == '/' || path[len] == '\0')))
+	for (int i = 0; i < job->n_paths; i++)
+		if (tree_is_within(path, job->paths[i]))
 			return true;
-	}
 	return job->n_paths == 0;
 }
 
@@ -140,6 +157,46 @@ static bool is_read(void *arg, const char *path)
 	const struct job *job = arg;
 
 	return digest_xxh3(path, strlen(path)) % SAMPLE_WHOLE < job->sample;
+}
+
+/* ---- what an earlier run found ---- */
+
+static enum download_found found_before(void *arg, uint32_t index)
+{
+	const struct job *job = arg;
+
+	return verify_state_found(job->state, index);
+}
+
+static void found(void *arg, uint32_t index, enum download_found what)
+{
+	const struct job *job = arg;
+
+	verify_state_note(job->state, index, what);
+}
+
+static void tick(void *arg)
+{
+	const struct job *job = arg;
+
+	verify_state_save(job->state, true);
+}
+
+/* The same question of the same version: what it is kept under. */
+static uint64_t name_of_question(const struct job *job)
+{
+	const char *key = bucket_key(job->resolved.bucket);
+	uint64_t name = digest_xxh3(key, strlen(key));
+	struct tree_info info;
+
+	tree_info(job->tree, &info);
+	for (int i = 0; i < job->n_paths; i++) {
+		uint64_t pair[2] = { name, digest_xxh3(job->paths[i],
+						       strlen(job->paths[i])) };
+
+		name = digest_xxh3(pair, sizeof(pair));
+	}
+	return name ^ info.checksum;
 }
 
 /* ---- the manifest ---- */
@@ -163,13 +220,92 @@ static int check_manifest(struct job *job, struct err *err)
 	return r;
 }
 
+/* ---- the cache ---- */
+
+/*
+ * Of the mount, where there is one.  Who did not name it is told why its cache
+ * was not checked, and has the rest checked all the same.
+ */
+static int check_cache(struct job *job, struct err *err)
+{
+	struct verify_cache *vc = &job->cache;
+	int r;
+
+	*vc = (struct verify_cache){
+		.mountpoint = job->mountpoint, .ref = &job->resolved,
+		.tree = job->tree, .paths = job->paths,
+		.n_paths = (size_t)job->n_paths, .state = job->state,
+		.progress = &job->run.progress, .failed = job->run.failed,
+	};
+	if (!job->is_named && !mount_is_mounted(job->mountpoint)) {
+		(void)snprintf(job->cache_problem, sizeof(job->cache_problem),
+			       "nothing is mounted at %s", job->mountpoint);
+		return 0;
+	}
+	progress_begin(&job->run.progress);
+	r = verify_cache_run(vc, err);
+	progress_end(&job->run.progress);
+	if (r == -EINTR && interrupt_came())
+		return 0;
+	if (r < 0 && !job->is_named) {
+		(void)snprintf(job->cache_problem, sizeof(job->cache_problem),
+			       "%s", err->text);
+		err_clear(err);
+		r = 0;
+	} else if (!vc->is_checked) {
+		(void)snprintf(job->cache_problem, sizeof(job->cache_problem),
+			       "the mount at %s has no disk cache now",
+			       job->mountpoint);
+	}
+	return r;
+}
+
+static json_t *cache_json(const struct job *job)
+{
+	const struct verify_cache *vc = &job->cache;
+	json_t *o = json_object();
+
+	json_object_set_new(o, "checked", json_boolean(!*job->cache_problem));
+	json_object_set_new(o, "problem", cli_json_text(
+			    *job->cache_problem ? job->cache_problem : NULL));
+	json_object_set_new(o, "files", json_integer((json_int_t)vc->files));
+	json_object_set_new(o, "bytes", json_integer((json_int_t)vc->bytes));
+	json_object_set_new(o, "records",
+			    json_integer((json_int_t)vc->records));
+	json_object_set_new(o, "damaged",
+			    json_integer((json_int_t)vc->damaged));
+	json_object_set_new(o, "refetched",
+			    json_integer((json_int_t)vc->refetched));
+	json_object_set_new(o, "damaged_files",
+			    json_integer((json_int_t)vc->files_damaged));
+	return o;
+}
+
+static void print_cache(const struct job *job)
+{
+	const struct verify_cache *vc = &job->cache;
+	char bytes[SIZE_TEXT_MAX];
+
+	if (*job->cache_problem) {
+		printf("cache:    not checked: %s\n", job->cache_problem);
+		return;
+	}
+	size_text(bytes, vc->bytes);
+	printf("cache:    %" PRIu64 " of %" PRIu64 " records (%s, of %" PRIu64 " files) are right",
+	       vc->records - vc->damaged, vc->records, bytes, vc->files);
+	if (vc->refetched)
+		printf(", %" PRIu64 " were fetched again", vc->refetched);
+	putchar('\n');
+}
+
 /* ---- what came of it ---- */
 
 static void print_json(const struct job *job, const struct download_state *s)
 {
 	json_t *doc = download_run_json(&job->resolved);
 
-	json_object_set_new(doc, "checked", json_string("store"));
+	json_object_set_new(doc, "checked", json_string(
+			    *job->cache_problem ? "store" : "store and cache"));
 	json_object_set_new(doc, "checksum_matches", job->has_checksum ?
 			    json_boolean(job->is_checksum_right) : json_null());
 	json_object_set_new(doc, "wanted", download_run_count(s->files, s->bytes));
@@ -177,24 +313,32 @@ static void print_json(const struct job *job, const struct download_state *s)
 			    download_run_count(s->files_fetched, s->bytes_fetched));
 	json_object_set_new(doc, "not_read",
 			    download_run_count(s->files_passed, s->bytes_passed));
+	json_object_set_new(doc, "from_before",
+			    download_run_count(s->files_known, s->bytes_known));
 	json_object_set_new(doc, "differ",
 			    download_run_count(s->files_failed, s->bytes_failed));
 	json_object_set_new(doc, "unverifiable_files",
 			    json_integer((json_int_t)s->files_unverified));
+	json_object_set_new(doc, "cache", cache_json(job));
 	download_run_print_json(&job->run, s, doc, "dataset-verify");
 }
 
 static void print_text(const struct job *job, const struct download_state *s)
 {
 	uint64_t by_content = s->files_fetched - s->files_unverified;
-	char bytes[SIZE_TEXT_MAX];
+	char bytes[SIZE_TEXT_MAX], known[SIZE_TEXT_MAX];
 
 	size_text(bytes, s->bytes_fetched);
+	size_text(known, s->bytes_known);
 	printf("manifest: %s\n", !job->has_checksum ? "none to check" :
 			    job->is_checksum_right ? "right" : "differs");
 	printf("store:    %" PRIu64 " of %" PRIu64 " files are right: %" PRIu64 " by their content (%s was read), %" PRIu64 " as far as their size tells\n",
-	       s->files_fetched + s->files_passed, s->files, by_content, bytes,
-	       s->files_passed + s->files_unverified);
+	       s->files_fetched + s->files_passed + s->files_known, s->files,
+	       by_content, bytes, s->files_passed + s->files_unverified);
+	if (s->files_known)
+		printf("          %" PRIu64 " of them (%s) were found to be right by an earlier run\n",
+		       s->files_known, known);
+	print_cache(job);
 	if (s->files_unverified)
 		fprintf(stderr, "note: the content of %" PRIu64 " files that were read cannot be verified, as their etags are of parts of unknown size\n",
 			s->files_unverified);
@@ -211,14 +355,30 @@ static int code_of(const struct job *job, const struct download_state *s)
 	    (class == ERR_RETRY || (class == ERR_AUTH &&
 				    s->files_failed == s->files)))
 		return cli_exit_code(&s->failure);
-	if (s->files_failed || (job->has_checksum && !job->is_checksum_right))
+	if (s->files_failed || job->cache.damaged > job->cache.refetched ||
+	    (job->has_checksum && !job->is_checksum_right))
 		return EXIT_NO;
 	return EXIT_DONE;
+}
+
+/* Whoever asks again goes on, or has only looked at what was wrong. */
+static void keep_state(const struct job *job, int code,
+		       const struct download_state *s)
+{
+	if (code == EXIT_DONE || s->fatal.class == ERR_CORRUPT) {
+		verify_state_remove(job->state);
+		return;
+	}
+	verify_state_save(job->state, false);
+	if (s->files_fetched + s->files_passed + s->files_known < s->files)
+		fputs("  try: the same with --resume, which leaves out what was found to be right\n",
+		      stderr);
 }
 
 static int conclude(const struct job *job)
 {
 	struct download_state s;
+	int code;
 
 	download_state(job->run.download, &s);
 	if (job->cli->json)
@@ -233,11 +393,18 @@ static int conclude(const struct job *job)
 		bucket_tree_discard(job->resolved.bucket,
 				    job->resolved.dataset,
 				    job->resolved.version);
+	if (job->cache.damaged)
+		fprintf(stderr, "error: %" PRIu64 " of %" PRIu64 " records in the cache were damaged: %" PRIu64 " were fetched again, the others are when they are read\n",
+			job->cache.damaged, job->cache.records,
+			job->cache.refetched);
 	if (interrupt_came()) {
 		fputs("error: interrupted\n", stderr);
-		return EXIT_INTERRUPTED;
+		code = EXIT_INTERRUPTED;
+	} else {
+		code = code_of(job, &s);
 	}
-	return code_of(job, &s);
+	keep_state(job, code, &s);
+	return code;
 }
 
 static int verify(struct job *job, const char *text)
@@ -246,7 +413,8 @@ static int verify(struct job *job, const char *text)
 	struct download_options opt = {
 		.bucket = ref->bucket, .dirfd = -1, .is_checked = true,
 		.memory = job->cli->settings->memory,
-		.is_wanted = is_wanted, .is_read = is_read, .arg = job,
+		.is_wanted = is_wanted, .is_read = is_read,
+		.found_before = found_before, .found = found, .arg = job,
 	};
 	struct err err = ERR_INIT;
 	int r, code;
@@ -257,12 +425,23 @@ static int verify(struct job *job, const char *text)
 		r = find_paths(job, text, &err);
 	if (r == 0)
 		r = check_manifest(job, &err);
+	if (r == 0)
+		r = verify_state_new(&job->state,
+				     job->cli->settings->cache_dir,
+				     name_of_question(job), job->tree,
+				     job->is_resumed, &err);
 	opt.tree = job->tree;
 	if (r == 0)
 		r = download_new(&job->run.download, &opt, &err);
 	job->run.buckets = job->cli->buckets;
 	job->run.has_no_bytes = job->sample != SAMPLE_WHOLE;
+	job->run.tick = tick;
+	job->run.arg = job;
+	job->run.started_ms = clock_ms();
+	interrupt_catch();
 	if (r == 0)
+		r = check_cache(job, &err);
+	if (r == 0 && !interrupt_came())
 		r = download_run(&job->run, &err);
 	code = r < 0 ? cli_fail(&err) : conclude(job);
 	buckets_stop(job->cli->buckets);
@@ -271,7 +450,7 @@ static int verify(struct job *job, const char *text)
 
 int cmd_dataset_verify(struct cli *cli, int argc, char **argv)
 {
-	struct job job = { .cli = cli };
+	struct job job = { .cli = cli, .mountpoint = MOUNT_DEFAULT_POINT };
 	const char *text;
 	int code;
 
@@ -285,6 +464,7 @@ int cmd_dataset_verify(struct cli *cli, int argc, char **argv)
 		code = verify(&job, text);
 	}
 	download_free(job.run.download);
+	verify_state_free(job.state);
 	if (job.tree)
 		tree_put(job.tree);
 	resolved_release(&job.resolved);

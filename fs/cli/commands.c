@@ -63,10 +63,12 @@ const struct command commands[] = {
 	{ "dataset checksum", "REF...",
 	  "Compute a version's checksum and compare it with the recorded one",
 	  NULL, cmd_dataset_checksum },
-	{ "dataset verify", "[--content | --sample PERCENT] REF [PATH...]",
-	  "Check a version's manifest and objects in their store",
+	{ "dataset verify", "[--content | --sample PERCENT] [--resume] [-m DIR] REF [PATH...]",
+	  "Check a version in its store and in the cache of the mount",
 	  "  --content             read all content and check it too\n"
 	  "  --sample PERCENT      read that of so many files, as 1%, always the same\n"
+	  "  -m, --mountpoint DIR  whose cache is checked (" MOUNT_DEFAULT_POINT ")\n"
+	  "  -r, --resume          leave out what an earlier run found to be right\n"
 	  "\nPATH is a file or directory of the version: then only what is in it.\n",
 	  cmd_dataset_verify },
 	{ "dataset prefetch", "[--check | --background | --cancel] [-m DIR] REF [PATH...]",

@@ -44,14 +44,15 @@ static void show_progress(struct download_run *run)
 	if (!progress_is_due(&run->progress))
 		return;
 	download_state(run->download, &s);
-	done = s.files_fetched + s.files_passed;
+	done = s.files_fetched + s.files_passed + s.files_known;
 	if (run->has_no_bytes) {
 		progress_files_text(&line, &run->progress, done, s.files);
 	} else {
 		buf_printf(&line, "%" PRIu64 " of %" PRIu64 " files, ", done,
 			   s.files);
 		progress_bytes_text(&line, &run->progress, s.bytes_fetched,
-				    s.bytes - s.bytes_passed - s.bytes_failed);
+				    s.bytes - s.bytes_passed - s.bytes_known -
+					    s.bytes_failed);
 	}
 	if (!buf_failed(&line))
 		progress_show(&run->progress, line.data);
@@ -63,7 +64,8 @@ int download_run(struct download_run *run, struct err *err)
 	int r;
 
 	interrupt_catch();
-	run->started_ms = clock_ms();
+	if (!run->started_ms)
+		run->started_ms = clock_ms();
 	r = download_start(run->download, err);
 	is_over = r < 0;
 	progress_begin(&run->progress);
@@ -76,6 +78,8 @@ int download_run(struct download_run *run, struct err *err)
 		is_over = download_wait(run->download,
 					clock_ms() + DOWNLOAD_RUN_TICK_MS);
 		tell_failures(run);
+		if (run->tick)
+			run->tick(run->arg);
 		if (!is_over)
 			show_progress(run);
 	}

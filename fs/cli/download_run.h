@@ -19,8 +19,10 @@ struct download_run {
 					   NULL: reads end by themselves */
 	bool has_no_bytes;		/* its progress is one of files */
 	json_t *failed;			/* an array, or NULL */
+	void (*tick)(void *arg);	/* now and then, meanwhile; or NULL */
+	void *arg;
 	struct progress progress;
-	int64_t started_ms;
+	int64_t started_ms;		/* 0: when it runs */
 };
 int download_run(struct download_run *run, struct err *err) MUST_CHECK;
 

@@ -4,6 +4,7 @@
 #include "fs/cli/errand_doc.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fs/cli/status_doc.h"
@@ -24,6 +25,43 @@ static int take_error(const json_t *e, struct err *err)
 	return err_set(err, class_of(status_doc_text(e, "class")),
 		       code > 0 && code < 4096 ? (int)code : EIO, "%s",
 		       status_doc_text(e, "text"));
+}
+
+static int add_paths(json_t *list, char *const *paths, size_t n_paths,
+		     struct err *err)
+{
+	for (size_t i = 0; i < n_paths; i++) {
+		/* "" is the root, and alone then: all of it. */
+		json_t *path = *paths[i] ? json_string(paths[i]) : NULL;
+
+		if (*paths[i] && !path)
+			return err_set(err, ERR_USAGE, EILSEQ,
+				       "a path that is no UTF-8 cannot be sent to the mount: name the directory it is in");
+		if (path)
+			json_array_append_new(list, path);
+	}
+	return 0;
+}
+
+int errand_doc_question(struct buf *out, const char *verb, const char *ref,
+			char *const *paths, size_t n_paths, uint32_t from,
+			struct err *err)
+{
+	json_t *question = json_object(), *list = json_array();
+	int r = add_paths(list, paths, n_paths, err);
+	char *text;
+
+	json_object_set_new(question, "ref", json_string(ref));
+	json_object_set_new(question, "paths", list);
+	json_object_set_new(question, "from", json_integer(from));
+	text = json_dumps(question, JSON_COMPACT);
+	json_decref(question);
+	if (r == 0) {
+		buf_printf(out, "%s %s", verb, text ? text : "");
+		r = !text || buf_failed(out) ? err_nomem(err) : 0;
+	}
+	free(text);
+	return r;
 }
 
 int errand_doc_fetch(json_t **doc, const char *mountpoint,

@@ -9,6 +9,14 @@
 #include "fs/cli/cli.h"
 
 /*
+ * "VERB {"ref": ..., "paths": [...], "from": ...}"; "" among the paths is the
+ * root.  -EILSEQ (ERR_USAGE): a path that is no UTF-8.
+ */
+int errand_doc_question(struct buf *out, const char *verb, const char *ref,
+			char *const *paths, size_t n_paths, uint32_t from,
+			struct err *err) MUST_CHECK;
+
+/*
  * The mount at mountpoint, or NULL: nobody's, on the directory itself.  *doc
  * is an object, and the caller's; the errand's own error is *err.
  */

@@ -28,25 +28,6 @@ static int find_ref(const char **ref, const char *mountpoint, const char *root,
 	return 0;
 }
 
-static int write_question(struct buf *out, const char *ref, char *const *paths,
-			  size_t n_paths, struct err *err)
-{
-	json_t *question = json_object(), *list = json_array();
-	char *text;
-
-	for (size_t i = 0; i < n_paths; i++)
-		/* "" is the root, and alone then: all of it. */
-		if (*paths[i])
-			json_array_append_new(list, json_string(paths[i]));
-	json_object_set_new(question, "ref", json_string(ref));
-	json_object_set_new(question, "paths", list);
-	text = json_dumps(question, JSON_COMPACT);
-	json_decref(question);
-	buf_printf(out, "prefetch %s", text ? text : "");
-	free(text);
-	return !text || buf_failed(out) ? err_nomem(err) : 0;
-}
-
 static int show(json_t *doc, const char *ref, struct err *err)
 {
 	json_object_set_new(doc, "ref", cli_json_text(ref));
@@ -65,7 +46,8 @@ int prefetch_background(struct cli *cli, const char *mountpoint,
 	int r = find_ref(&ref, mountpoint, root, err);
 
 	if (r == 0)
-		r = write_question(&question, ref, paths, n_paths, err);
+		r = errand_doc_question(&question, "prefetch", ref, paths,
+					n_paths, 0, err);
 	if (r == 0)
 		r = errand_doc_fetch(&doc, mountpoint, NULL, question.data,
 				     err);

@@ -371,6 +371,14 @@ int tree_source(struct tree *t, uint32_t index, struct buf *uri,
 	return r;
 }
 
+bool tree_is_within(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return !len || (strncmp(path, top, len) == 0 &&
+			(path[len] == '/' || path[len] == '\0'));
+}
+
 int tree_path(struct tree *t, uint32_t index, struct buf *path,
 	      struct err *err)
 {

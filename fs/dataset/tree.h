@@ -100,6 +100,8 @@ int tree_lookup_path(struct tree *tree, const char *path,
 /* Appends a file's storage URI, verbatim, and its etag as written. */
 int tree_source(struct tree *tree, uint32_t index, struct buf *uri,
 		struct buf *etag, struct err *err) MUST_CHECK;
+/* The path is that one, or lies below it; "" is the root. */
+bool tree_is_within(const char *path, const char *top);
 /* Appends the path from the root. */
 int tree_path(struct tree *tree, uint32_t index, struct buf *path,
 	      struct err *err) MUST_CHECK;

@@ -3,11 +3,12 @@
  * Fills a daemon's cache directory with what reading N small files of a bucket
  * below a directory would leave there, which need not have the objects:
  *
- *	fill_cache SEGMENTS-DIR FOLDER KEY-PREFIX N BYTES [PER-SEGMENT]
+ *	fill_cache SEGMENTS-DIR FOLDER KEY-PREFIX N BYTES [PER-SEGMENT [wrong]]
  *
  * File i has i in decimal, spaces to BYTES, the last a newline; its key is
  * KEY-PREFIX and its MD5.  With PER-SEGMENT no segment has more of them, as if
- * they were so large that no more had room.
+ * they were so large that no more had room.  "wrong": their last byte is another
+ * one than their MD5 says, which no cache would do.
  */
 #include <config.h>
 
@@ -64,6 +65,8 @@ static void nothing(void *arg)
 	(void)arg;
 }
 
+static bool is_wrong;
+
 static void put_file(struct disk_cache *dc, struct blob *blob,
 		     const char *prefix, unsigned long i, char *data)
 {
@@ -77,6 +80,7 @@ static void put_file(struct disk_cache *dc, struct blob *blob,
 	for (unsigned b = 0; b < MD5_SIZE; b++)
 		n += snprintf(name + n, sizeof(name) - (size_t)n, "%02x",
 			      blob->md5[b]);
+	data[blob->size - 1] ^= is_wrong;
 	blob->key = name;
 	blob_identify(&id, blob);
 	key = (struct segment_key){ id.hi, id.lo };
@@ -96,10 +100,10 @@ static void end_segment(struct disk_cache *dc)
 
 int main(int argc, char **argv)
 {
-	bool is_told = argc == 6 || argc == 7;
+	bool is_told = argc >= 6 && argc <= 8;
 	unsigned long n = is_told ? strtoul(argv[4], NULL, 10) : 0;
 	unsigned long len = is_told ? strtoul(argv[5], NULL, 10) : 0;
-	unsigned long per = argc == 7 ? strtoul(argv[6], NULL, 10) : n;
+	unsigned long per = argc >= 7 ? strtoul(argv[6], NULL, 10) : n;
 	struct blob blob = { .size = len, .check = BLOB_CHECK_OSMO,
 			     .has_md5 = true };
 	struct memory_budget *budget;
@@ -109,9 +113,10 @@ int main(int argc, char **argv)
 
 	if (!n || !per || len < BYTES_MIN || len > DISK_CACHE_EXTENT ||
 	    strlen(argv[3]) > KEY_MAX / 2) {
-		fprintf(stderr, "usage: fill_cache SEGMENTS-DIR FOLDER KEY-PREFIX N BYTES [PER-SEGMENT]\n");
+		fprintf(stderr, "usage: fill_cache SEGMENTS-DIR FOLDER KEY-PREFIX N BYTES [PER-SEGMENT [wrong]]\n");
 		return 2;
 	}
+	is_wrong = argc == 8;
 	data = malloc(len + 1);
 	if (!data || memory_budget_new(&budget, MEMORY, 0, &err) < 0)
 		die();

@@ -33,7 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(True)
 
     def answer(self, with_body):
-        while os.path.exists(self.server.gate):
+        while self.waits():
             time.sleep(0.1)
         if os.path.exists(self.server.busy):
             return self.refuse(503, 'SlowDown')
@@ -61,6 +61,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if with_body:
             self.wfile.write(part)
+
+    def waits(self):
+        try:
+            with open(self.server.gate) as f:
+                return f.read() in self.path
+        except FileNotFoundError:
+            return False
 
     def refuse(self, status, code):
         body = f'<Error><Code>{code}</Code></Error>'.encode()
@@ -100,9 +107,11 @@ class Store:
         self.process.kill()
         self.process.wait()
 
-    def close_gate(self):
-        with open(self.gate, 'w'):
-            pass
+    def close_gate(self, only=''):
+        """For all that has that in its path."""
+        with open(self.gate + '.new', 'w') as f:
+            f.write(only)
+        os.replace(self.gate + '.new', self.gate)
 
     def open_gate(self):
         if os.path.exists(self.gate):

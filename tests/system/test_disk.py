@@ -74,6 +74,12 @@ class Place:
         p = run('status', '--json', self.point, check=True)
         return json.loads(p.stdout)['cache']
 
+    def verify(self):
+        """What is right of the store, and what was found of the cache."""
+        p = run('-c', self.top + '/config.yaml', 'dataset', 'verify', '--json', '-m', self.point, 'b/disk')
+        doc = json.loads(p.stdout)
+        return doc['not_read']['files'], doc['cache']
+
     def settle(self):
         """Until what was read is on the disk."""
         before = None
@@ -193,10 +199,20 @@ def test_damage(tap, place):
             place.settle()
     tap.ok(not bad, f'{DAMAGES} rounds of damage to the whole cache directory: every byte is right', bad[:5])
     tap.ok(again > 0, f'... and what was damaged is fetched again, {again / MIB:.0f} MiB')
+    # What was beside something damaged came from the store with it, and was not
+    # looked at on the disk yet: verify reads that too.
+    with place.mount():
+        bad = place.wrong()
+        place.settle()
+        right, cache = place.verify()
+    tap.ok(not bad and right == len(place.files) and cache['damaged'] == cache['refetched'],
+           f'... {cache["damaged"]} of {cache["records"]} records nobody read since, which verify mends', (bad, cache))
     with place.mount():
         bad = place.wrong()
         fetched = place.cache_status()['bytes_fetched']
-    tap.ok(not bad and fetched == 0, '... and then it is whole', (bad[:5], fetched))
+        right, cache = place.verify()
+    tap.ok(not bad and right == len(place.files) and (fetched, cache['damaged']) == (0, 0),
+           '... and then it is whole', (bad[:5], fetched, right, cache))
 
 
 @contextlib.contextmanager

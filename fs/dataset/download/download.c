@@ -157,7 +157,10 @@ static void note_success(struct download *d, const struct tree_entry *e,
 			 enum file_outcome outcome)
 {
 	lock_take(&d->lock);
-	if (outcome == FILE_PASSED) {
+	if (outcome == FILE_KNOWN) {
+		d->state.files_known++;
+		d->state.bytes_known += e->size;
+	} else if (outcome == FILE_PASSED) {
 		d->state.files_passed++;
 		d->state.bytes_passed += e->size;
 	} else {

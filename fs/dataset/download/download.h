@@ -30,6 +30,14 @@ struct download;
 /* Failures that nobody asked for yet; then the workers wait. */
 #define DOWNLOAD_UNTOLD_MAX 256
 
+/* What a check found of a file, from the least on. */
+enum download_found {
+	DOWNLOAD_NOTHING,
+	DOWNLOAD_THERE,		/* its object, as far as is_checked goes */
+	DOWNLOAD_VERIFIED,	/* all of its content, too */
+	DOWNLOAD_READ_ONLY,	/* it was read, but cannot be verified */
+};
+
 /* Borrowed until download_free(). */
 struct download_options {
 	struct bucket *bucket;
@@ -43,6 +51,10 @@ struct download_options {
 	/* Asked by several threads at once.  is_wanted NULL: all are. */
 	bool (*is_wanted)(void *arg, const char *path);
 	bool (*is_read)(void *arg, const char *path);
+	/* is_checked: what was found of an entry by an earlier run, which is
+	   not looked for again, and by this one.  NULL: nobody keeps it. */
+	enum download_found (*found_before)(void *arg, uint32_t index);
+	void (*found)(void *arg, uint32_t index, enum download_found what);
 	void *arg;
 };
 
@@ -72,6 +84,8 @@ struct download_state {
 	uint64_t files_fetched, bytes_fetched;	/* bytes: of parts too */
 	/* Were there; is_checked: and were not read. */
 	uint64_t files_passed, bytes_passed;
+	/* Were found by an earlier run. */
+	uint64_t files_known, bytes_known;
 	uint64_t files_failed, bytes_failed;
 	/* Fetched, but nothing but their size is known for certain. */
 	uint64_t files_unverified;

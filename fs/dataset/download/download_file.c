@@ -14,7 +14,7 @@
 #include "backends/backend_sync.h"
 #include "backends/base/clock.h"
 #include "backends/base/io.h"
-#include "fs/dataset/osmo/osmo_etag.h"
+#include "fs/dataset/entry_sum.h"
 #include "fs/dataset/tree/temp_file.h"
 
 #define NEW_FOLDER 0777	/* and the user's umask */
@@ -59,39 +59,6 @@ int place_enter(struct place *place, const struct download *d, uint32_t dir,
 	return fd < 0 ? -ENOENT : 0;
 }
 
-/* ---- what it must be ---- */
-
-/* Of a foreign object's etag only a plain MD5 says what the content is. */
-static bool has_sum(const struct tree_entry *e)
-{
-	return e->size && e->has_md5 && (e->is_hashed || e->parts == 0);
-}
-
-static struct osmo_etag_sum *sum_new(const struct tree_entry *e)
-{
-	return osmo_etag_sum_new(e->is_hashed ? OSMO_PART : UINT64_MAX);
-}
-
-static bool sum_agrees(struct osmo_etag_sum *sum, const struct tree_entry *e,
-		       struct osmo_etag *got)
-{
-	osmo_etag_sum_finish(sum, got);
-	return got->parts == e->parts &&
-	       memcmp(got->md5, e->md5, sizeof(got->md5)) == 0;
-}
-
-static int damaged(const struct tree_entry *e, const struct osmo_etag *got,
-		   struct err *err)
-{
-	char is[OSMO_ETAG_TEXT_MAX], must[OSMO_ETAG_TEXT_MAX];
-
-	osmo_etag_format(is, got->md5, got->parts);
-	osmo_etag_format(must, e->md5, e->parts);
-	return err_set(err, ERR_CORRUPT, EBADMSG,
-		       "content damaged: its etag is %s, expected %s", is,
-		       must);
-}
-
 /* ---- is it there ---- */
 
 static int sum_file(struct worker *w, int fd, struct osmo_etag_sum *sum,
@@ -116,22 +83,22 @@ static int is_there(struct worker *w, const struct tree_entry *e)
 	/* What is there may be a FIFO. */
 	cleanup_fd int fd = io_open_beneath(w->place.fd, e->name,
 					    O_RDONLY | O_NONBLOCK, 0);
+	struct err ignored = ERR_INIT;
 	struct osmo_etag_sum *sum;
-	struct osmo_etag got;
 	struct stat st;
 	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
 	    (uint64_t)st.st_size != e->size)
 		return 0;
-	if (!has_sum(e))
+	if (!entry_has_sum(e))
 		return 1;
-	sum = sum_new(e);
+	sum = entry_sum_new(e);
 	if (!sum)
 		return -ENOMEM;
 	r = sum_file(w, fd, sum, e->size);
 	if (r == 0)
-		r = sum_agrees(sum, e, &got);
+		r = entry_sum_agrees(sum, e, &ignored);
 	osmo_etag_sum_free(sum);
 	return r < 0 && r != -EINTR ? 0 : r;
 }
@@ -244,20 +211,22 @@ static int fill(struct worker *w, const struct tree_entry *e,
 		const struct blob *blob, int fd, enum file_outcome *outcome,
 		uint64_t *n_bytes, struct err *err)
 {
-	struct osmo_etag_sum *sum = has_sum(e) ? sum_new(e) : NULL;
-	struct osmo_etag got;
+	struct osmo_etag_sum *sum = entry_has_sum(e) ? entry_sum_new(e) : NULL;
+	struct err damage = ERR_INIT;
 	int r;
 
-	if (has_sum(e) && !sum)
+	if (entry_has_sum(e) && !sum)
 		return err_nomem(err);
 	watch_blob(w, blob);
 	r = copy_bytes(w, blob, fd, sum, n_bytes, err);
 	watch_blob(w, NULL);
 	if (r == 0) {
-		bool is_right = sum && sum_agrees(sum, e, &got);
+		bool is_right = sum && entry_sum_agrees(sum, e, &damage);
 
-		if (sum && !is_right && e->is_hashed)
-			r = damaged(e, &got, err);
+		if (sum && !is_right && e->is_hashed) {
+			err_copy(err, &damage);
+			r = -EBADMSG;
+		}
 		/* A foreign etag usually is the MD5, but need not be. */
 		*outcome = is_right || !e->size ? FILE_FETCHED :
 						  FILE_UNVERIFIED;
@@ -375,6 +344,16 @@ static int check_object(const struct blob *blob, struct err *err)
 	return 0;
 }
 
+/* By an earlier run, which looked at it as closely as this one would. */
+static bool is_found_already(const struct download *d,
+			     const struct tree_entry *e, bool is_read)
+{
+	enum download_found found = d->opt.found_before ?
+		d->opt.found_before(d->opt.arg, e->index) : DOWNLOAD_NOTHING;
+
+	return found > DOWNLOAD_THERE || (found == DOWNLOAD_THERE && !is_read);
+}
+
 int download_check(struct worker *w, const struct tree_entry *e,
 		   const char *path, enum file_outcome *outcome,
 		   uint64_t *n_bytes, struct err *err)
@@ -382,6 +361,7 @@ int download_check(struct worker *w, const struct tree_entry *e,
 	cleanup_buf struct buf uri = BUF_INIT, etag = BUF_INIT;
 	struct download *d = w->download;
 	struct blob blob;
+	bool is_read;
 	int r;
 
 	*n_bytes = 0;
@@ -393,9 +373,20 @@ int download_check(struct worker *w, const struct tree_entry *e,
 		abort_if_damaged(d, err);
 		return r;
 	}
+	is_read = e->size && d->opt.is_read(d->opt.arg, path);
+	if (is_found_already(d, e, is_read)) {
+		*outcome = FILE_KNOWN;
+		return 0;
+	}
 	r = check_object(&blob, err);
-	if (r < 0 || !e->size || !d->opt.is_read(d->opt.arg, path))
-		return r;
-	leave_checks_to_us(&blob);
-	return fill(w, e, &blob, -1, outcome, n_bytes, err);
+	if (r == 0 && is_read) {
+		leave_checks_to_us(&blob);
+		r = fill(w, e, &blob, -1, outcome, n_bytes, err);
+	}
+	if (r == 0 && d->opt.found)
+		d->opt.found(d->opt.arg, e->index,
+			     *outcome == FILE_PASSED	 ? DOWNLOAD_THERE :
+			     *outcome == FILE_UNVERIFIED ? DOWNLOAD_READ_ONLY :
+							   DOWNLOAD_VERIFIED);
+	return r;
 }

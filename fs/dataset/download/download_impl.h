@@ -79,7 +79,7 @@ int place_enter(struct place *place, const struct download *d, uint32_t dir,
 		bool is_made, struct err *err) MUST_CHECK;
 void place_leave(struct place *place);
 
-enum file_outcome { FILE_FETCHED, FILE_UNVERIFIED, FILE_PASSED };
+enum file_outcome { FILE_FETCHED, FILE_UNVERIFIED, FILE_PASSED, FILE_KNOWN };
 
 /*
  * -EINTR: it is stopping.  Bytes count as fetched as they come; *n_bytes says
@@ -88,7 +88,10 @@ enum file_outcome { FILE_FETCHED, FILE_UNVERIFIED, FILE_PASSED };
 int download_file(struct worker *w, const struct tree_entry *e,
 		  enum file_outcome *outcome, uint64_t *n_bytes,
 		  struct err *err) MUST_CHECK;
-/* The same without a copy of it; FILE_PASSED: it was not read. */
+/*
+ * The same without a copy of it; FILE_PASSED: it was not read; FILE_KNOWN:
+ * nor asked for.
+ */
 int download_check(struct worker *w, const struct tree_entry *e,
 		   const char *path, enum file_outcome *outcome,
 		   uint64_t *n_bytes, struct err *err) MUST_CHECK;

@@ -9,6 +9,7 @@
 
 #include "backends/base/clock.h"
 #include "fs/dataset/reference.h"
+#include "fs/mount/control/errand_check.h"
 #include "fs/mount/fuse/content.h"
 
 /* What is done with a blob of a version. */
@@ -161,7 +162,7 @@ static void count_all(struct walk *w)
 		struct bucket *b = buckets_at(buckets, i);
 		struct err ignored = ERR_INIT;
 
-		if (!bucket_problem(b) &&
+		if (b && !bucket_problem(b) &&
 		    evict_bucket(w, bucket_name(b), &ignored) == -EINTR)
 			return;
 	}
@@ -271,7 +272,10 @@ static int stat_dataset(struct walk *w, struct bucket *b,
 	return r;
 }
 
-/* NULL: it is gone.  A bucket whose catalog nobody asked for yet has nothing that is in use. */
+/*
+ * NULL: it is gone.  A bucket whose catalog nobody asked for yet has nothing
+ * that is in use.
+ */
 static int stat_bucket(struct walk *w, struct bucket *b, json_t *list,
 		       struct err *err)
 {
@@ -379,6 +383,7 @@ bool errand_is_one(const char *question)
 	return strncmp(question, "evict ", 6) == 0 ||
 	       strncmp(question, "prefetch ", 9) == 0 ||
 	       strncmp(question, "cancel ", 7) == 0 ||
+	       strncmp(question, "check ", 6) == 0 ||
 	       strcmp(question, "stat") == 0;
 }
 
@@ -395,6 +400,8 @@ void errand_answer(struct errand *errand, const char *question,
 		r = prefetch(errand, question + 9, doc, &err);
 	else if (strncmp(question, "cancel ", 7) == 0)
 		r = cancel(errand, question + 7, doc, &err);
+	else if (strncmp(question, "check ", 6) == 0)
+		r = errand_check(errand, question + 6, doc, &err);
 	else
 		r = stat_all(errand, doc, &err);
 	if (r == 0) {

@@ -5,6 +5,7 @@
  *
  *	evict all | evict ref REF | evict bucket NAME
  *	stat
+ *	check {...}	(see errand_check.h)
  *	prefetch {"ref": REF, "paths": [PATH, ...]} | cancel REF
  *
  * The answer is one JSON object, {"error": {"class", "code", "text"}} where it

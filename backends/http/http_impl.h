@@ -4,8 +4,9 @@
  * messages in its inbox; everything else of a thread is touched by itself
  * alone.  Private to http/: http.c (the engine, any thread), http_thread.c
  * (the loop of one thread), http_timer.c, http_watch.c (sockets and epoll),
- * http_transfer.c (one request on a curl handle), http_hedge.c (one read
- * asked twice), http_address.c (where it may go), http_reply.c (what the server sends), exchange.c (only the counters).
+ * http_transfer.c (one request on a curl handle), http_address.c (where it may
+ * go), http_reply.c (what the server sends), http_result.c (how it ended),
+ * http_hedge.c (one read asked twice), exchange.c (only the counters).
  */
 #ifndef DATASETFS_HTTP_HTTP_IMPL_H
 #define DATASETFS_HTTP_HTTP_IMPL_H

@@ -1409,7 +1409,23 @@ Test(http, a_metadata_request_passes_no_proxy)
 
 static pid_t tls_pid;
 
-static bool tls_start(const char *dir, int port)
+static void tls_serve(const char *dir, int port, const char *version)
+{
+	char accept_arg[32];
+
+	if (chdir(dir) < 0 || !freopen("/dev/null", "w", stdout) ||
+	    !freopen("/dev/null", "w", stderr))
+		_exit(1);
+	(void)snprintf(accept_arg, sizeof(accept_arg), "127.0.0.1:%d", port);
+	/* Old versions have only digests that are too weak for the default. */
+	execlp("openssl", "openssl", "s_server", "-accept", accept_arg, "-cert",
+	       "cert.pem", "-key", "key.pem", "-www", "-cipher",
+	       "DEFAULT@SECLEVEL=0", version, NULL);
+	_exit(127);
+}
+
+/* version: "-tls1_1", or NULL for any. */
+static bool tls_start(const char *dir, int port, const char *version)
 {
 	char command[1024];
 
@@ -1421,18 +1437,8 @@ static bool tls_start(const char *dir, int port)
 	if (system(command) != 0)
 		return false;
 	tls_pid = fork();
-	if (tls_pid == 0) {
-		char accept_arg[32];
-
-		if (chdir(dir) < 0 || !freopen("/dev/null", "w", stdout) ||
-		    !freopen("/dev/null", "w", stderr))
-			_exit(1);
-		(void)snprintf(accept_arg, sizeof(accept_arg), "127.0.0.1:%d",
-			       port);
-		execlp("openssl", "openssl", "s_server", "-accept", accept_arg,
-		       "-cert", "cert.pem", "-key", "key.pem", "-www", NULL);
-		_exit(127);
-	}
+	if (tls_pid == 0)
+		tls_serve(dir, port, version);
 	return tls_pid > 0;
 }
 
@@ -1467,20 +1473,44 @@ static int free_port(void)
 	return lb.port;
 }
 
-Test(http, a_certificate_must_be_known_and_be_for_that_host)
-{
-	char dir[] = "/tmp/http_test.XXXXXX";
-	char ca[64];
-	char command[128];
-	struct call c;
+/* A server with a certificate of its own, in a folder of its own. */
+struct tls {
+	char dir[32], ca[64];
 	int port;
+};
 
+static void tls_begin(struct tls *tls, const char *version)
+{
 	if (system("openssl version >/dev/null 2>&1") != 0)
 		cr_skip_test("no openssl(1)");
-	cr_assert(mkdtemp(dir));
-	(void)snprintf(ca, sizeof(ca), "%s/cert.pem", dir);
-	port = free_port();
-	cr_assert(tls_start(dir, port));
+	(void)strcpy(tls->dir, "/tmp/http_test.XXXXXX");
+	cr_assert(mkdtemp(tls->dir));
+	(void)snprintf(tls->ca, sizeof(tls->ca), "%s/cert.pem", tls->dir);
+	tls->port = free_port();
+	cr_assert(tls_start(tls->dir, tls->port, version));
+	unsetenv("AWS_CA_BUNDLE");
+	unsetenv("SSL_CERT_FILE");
+}
+
+static void tls_end(struct tls *tls)
+{
+	char command[128];
+
+	(void)kill(tls_pid, SIGTERM);
+	(void)waitpid(tls_pid, NULL, 0);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", tls->dir);
+	cr_expect(system(command) == 0);
+}
+
+Test(http, a_certificate_must_be_known_and_be_for_that_host)
+{
+	struct tls tls;
+	struct call c;
+	const char *ca = tls.ca;
+	int port;
+
+	tls_begin(&tls, NULL);
+	port = tls.port;
 
 	tls_get(&c, "127.0.0.1", port, ca);
 	cr_expect(c.status == 200, "%d %s", c.r, c.err.text);
@@ -1489,15 +1519,103 @@ Test(http, a_certificate_must_be_known_and_be_for_that_host)
 	tls_get(&c, "127.0.0.1", port, NULL);
 	cr_expect(c.r == -EACCES && c.err.class == ERR_AUTH, "%d %s", c.r,
 		  c.err.text);
+	cr_expect(strstr(c.err.text, "GET 127.0.0.1:"), "%s", c.err.text);
+	cr_expect(strstr(c.err.text, "self-signed") ||
+			  strstr(c.err.text, "self signed"),
+		  "%s", c.err.text);
+	cr_expect(strstr(c.err.text, "ca_file"), "%s", c.err.text);
 	call_release(&c);
 
+	/* Its authority is known: another file would not help. */
 	tls_get(&c, "localhost", port, ca);
 	cr_expect(c.r == -EACCES && c.err.class == ERR_AUTH, "%d %s", c.r,
 		  c.err.text);
+	cr_expect(strstr(c.err.text, "GET localhost:"), "%s", c.err.text);
+	cr_expect(strstr(c.err.text, "localhost'"), "%s", c.err.text);
+	cr_expect(!strstr(c.err.text, "ca_file"), "%s", c.err.text);
 	call_release(&c);
+	tls_end(&tls);
+}
 
-	(void)kill(tls_pid, SIGTERM);
-	(void)waitpid(tls_pid, NULL, 0);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
-	cr_expect(system(command) == 0);
+Test(http, the_environment_names_authorities_and_the_configuration_goes_first)
+{
+	static const char *const names[] = { "AWS_CA_BUNDLE", "SSL_CERT_FILE" };
+	struct tls tls;
+	struct call c;
+
+	tls_begin(&tls, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		setenv(names[i], tls.ca, 1);
+		tls_get(&c, "127.0.0.1", tls.port, NULL);
+		cr_expect(c.status == 200, "%s: %d %s", names[i], c.r,
+			  c.err.text);
+		call_release(&c);
+		unsetenv(names[i]);
+	}
+	/* One that is configured stands alone. */
+	setenv("SSL_CERT_FILE", tls.ca, 1);
+	tls_get(&c, "127.0.0.1", tls.port,
+		"/etc/ssl/certs/ca-certificates.crt");
+	cr_expect(c.r == -EACCES, "%d %s", c.r, c.err.text);
+	call_release(&c);
+	tls_end(&tls);
+}
+
+Test(http, tls_older_than_1_2_is_refused_at_once)
+{
+	struct tls tls;
+	struct call c;
+
+	tls_begin(&tls, "-tls1_1");
+	tls_get(&c, "127.0.0.1", tls.port, tls.ca);
+	cr_expect(c.r == -EACCES && c.err.class == ERR_AUTH, "%d %s", c.r,
+		  c.err.text);
+	cr_expect(strstr(c.err.text, "TLS 1.1"), "%s", c.err.text);
+	call_release(&c);
+	tls_end(&tls);
+}
+
+/* What a plain server says to the first bytes of TLS. */
+static void *answer_plainly(void *arg)
+{
+	static const char reply[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
+	int fd = accept(*(int *)arg, NULL, NULL);
+	char some[16];
+
+	cr_assert(recv(fd, some, sizeof(some), 0) > 0);
+	cr_assert(send(fd, reply, strlen(reply), MSG_NOSIGNAL) > 0);
+	(void)recv(fd, some, sizeof(some), 0);
+	(void)shutdown(fd, SHUT_WR);
+	while (recv(fd, some, sizeof(some), 0) > 0)
+		;
+	(void)close(fd);
+	return NULL;
+}
+
+Test(http, who_speaks_no_tls_is_told_so)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof(at);
+	struct http_request rq;
+	pthread_t thread;
+	struct call c;
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert(!bind(fd, (void *)&at, len) && !listen(fd, 1) &&
+		  !getsockname(fd, (void *)&at, &len));
+	cr_assert(!pthread_create(&thread, NULL, answer_plainly, &fd));
+	start_engine(1);
+	call_init(&c);
+	rq = request(&c, "/");
+	buf_clear(&rq.url);
+	buf_printf(&rq.url, "https://127.0.0.1:%d/", ntohs(at.sin_port));
+	run(&c, &rq);
+	cr_assert(c.r == -EACCES && c.err.class == ERR_AUTH, "%d %s", c.r,
+		  c.err.text);
+	cr_assert(strstr(c.err.text, "override_url http://"), "%s", c.err.text);
+	call_release(&c);
+	http_engine_free(engine);
+	pthread_join(thread, NULL);
+	(void)close(fd);
 }

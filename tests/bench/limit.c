@@ -3,35 +3,26 @@
  * What a store gives without a file system: parallel GETs over kept
  * connections, one process, one thread.
  *
- *	limit [--in-flight N] [--seconds S] < LIST
+ *	limit [--in-flight N] [--seconds S] [--ca FILE] < LIST
  *
- * A line of the list is a URL (presigned where the store asks for that), or a
- * URL, a space and a range: "http://HOST/KEY 0-8388607".  The list is gone
- * through once; after S seconds (0: never) nothing more is started.  Before
- * the clock starts each of the N connections has answered once.  Prints one
- * line of JSON; an answer other than 200 or 206, or a range that came short,
- * ends it with status 1.
+ * The list (request_list.h) is gone through once; after S seconds (0: never)
+ * nothing more is started.  Before the clock starts each of the N connections
+ * has answered once.  Prints one line of JSON; an answer other than 200 or
+ * 206, or a range that came short, ends it with status 1.
  */
 #include <config.h>
 
 #include <curl/curl.h>
 #include <getopt.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include <errno.h>
+
+#include "tests/bench/request_list.h"
 
 #define IN_FLIGHT_MAX 256
 #define BUFFER_BYTES (512L << 10)	/* libcurl's largest */
 #define POLL_MS 1000
 #define STALL_SECONDS 30L
-
-struct item {
-	char *url, *range;	/* range: NULL for the whole object */
-	uint64_t want;		/* bytes of the range; 0: not known */
-};
 
 struct slot {
 	CURL *easy;
@@ -41,60 +32,14 @@ struct slot {
 
 struct limit {
 	CURLM *multi;
-	struct item *items;
-	size_t n_items, next;
+	struct request_list list;
+	size_t next;
+	const char *ca_file;
 	struct slot slots[IN_FLIGHT_MAX];
 	unsigned n_slots;
 	double stop_at;		/* seconds() after which none is started */
 	uint64_t requests, bytes;
 };
-
-static double seconds(clockid_t clock)
-{
-	struct timespec t;
-
-	(void)clock_gettime(clock, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void die(const char *what, const char *why)
-{
-	fprintf(stderr, "limit: %s: %s\n", what, why);
-	exit(1);
-}
-
-static void read_list(struct limit *l)
-{
-	unsigned long long first, last;
-	size_t room = 0, line_room = 0;
-	char *line = NULL;
-	ssize_t len;
-
-	while ((len = getline(&line, &line_room, stdin)) > 0) {
-		struct item item = { .want = 0 };
-
-		line[strcspn(line, "\n")] = 0;
-		item.url = strdup(strtok(line, " "));
-		item.range = strtok(NULL, " ");
-		if (item.range) {
-			item.range = strdup(item.range);
-			if (sscanf(item.range, "%llu-%llu", &first, &last) != 2 ||
-			    last < first)
-				die("not a range", item.range);
-			item.want = last - first + 1;
-		}
-		if (l->n_items == room) {
-			room = room ? room * 2 : 1024;
-			l->items = realloc(l->items, room * sizeof(item));
-			if (!l->items)
-				die("list", "no memory");
-		}
-		l->items[l->n_items++] = item;
-	}
-	free(line);
-	if (!l->n_items)
-		die("list", "empty");
-}
 
 static size_t count(char *data, size_t size, size_t n, void *arg)
 {
@@ -121,9 +66,9 @@ static bool begin_next(struct limit *l, struct slot *s)
 {
 	const struct item *item;
 
-	if (l->next == l->n_items || seconds(CLOCK_MONOTONIC) > l->stop_at)
+	if (l->next == l->list.n || seconds(CLOCK_MONOTONIC) > l->stop_at)
 		return false;
-	item = &l->items[l->next++];
+	item = &l->list.items[l->next++];
 	begin(l, s, item, item->range);
 	return true;
 }
@@ -191,6 +136,8 @@ static void open_slots(struct limit *l)
 		curl_easy_setopt(s->easy, CURLOPT_WRITEDATA, s);
 		curl_easy_setopt(s->easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
 		curl_easy_setopt(s->easy, CURLOPT_PROXY, "");
+		if (l->ca_file)
+			curl_easy_setopt(s->easy, CURLOPT_CAINFO, l->ca_file);
 		curl_easy_setopt(s->easy, CURLOPT_NOSIGNAL, 1L);
 		curl_easy_setopt(s->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
 		curl_easy_setopt(s->easy, CURLOPT_LOW_SPEED_TIME,
@@ -202,7 +149,7 @@ static void open_slots(struct limit *l)
 static void warm(struct limit *l)
 {
 	for (unsigned i = 0; i < l->n_slots; i++)
-		begin(l, &l->slots[i], &l->items[0], "0-0");
+		begin(l, &l->slots[i], &l->list.items[0], "0-0");
 	wait_for_all(l, l->n_slots, true);
 	l->requests = l->bytes = 0;
 }
@@ -217,11 +164,7 @@ static void measure(struct limit *l, double for_seconds)
 	while (n < l->n_slots && begin_next(l, &l->slots[n]))
 		n++;
 	wait_for_all(l, n, false);
-	printf("{\"schema\":\"datasetfs.limit/1\",\"in_flight\":%u,\"requests\":%llu,\"bytes\":%llu,\"seconds\":%.6f,\"cpu\":%.6f}\n",
-	       l->n_slots, (unsigned long long)l->requests,
-	       (unsigned long long)l->bytes,
-	       seconds(CLOCK_MONOTONIC) - wall,
-	       seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu);
+	print_result(l->n_slots, l->requests, l->bytes, wall, cpu);
 }
 
 static void close_slots(struct limit *l)
@@ -229,11 +172,7 @@ static void close_slots(struct limit *l)
 	for (unsigned i = 0; i < l->n_slots; i++)
 		curl_easy_cleanup(l->slots[i].easy);
 	curl_multi_cleanup(l->multi);
-	for (size_t i = 0; i < l->n_items; i++) {
-		free(l->items[i].url);
-		free(l->items[i].range);
-	}
-	free(l->items);
+	request_list_free(&l->list);
 }
 
 int main(int argc, char **argv)
@@ -241,19 +180,23 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "in-flight", required_argument, NULL, 'n' },
 		{ "seconds", required_argument, NULL, 's' },
+		{ "ca", required_argument, NULL, 'c' },
 		{ NULL, 0, NULL, 0 },
 	};
 	static struct limit l = { .n_slots = 16 };
 	double for_seconds = 0;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "n:s:", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "n:s:c:", options, NULL)) != -1)
 		switch (c) {
 		case 'n':
 			l.n_slots = (unsigned)strtoul(optarg, NULL, 10);
 			break;
 		case 's':
 			for_seconds = strtod(optarg, NULL);
+			break;
+		case 'c':
+			l.ca_file = optarg;
 			break;
 		default:
 			return 2;
@@ -263,7 +206,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	curl_global_init(CURL_GLOBAL_ALL);
-	read_list(&l);
+	request_list_read(&l.list);
 	open_slots(&l);
 	warm(&l);
 	measure(&l, for_seconds);

@@ -5,7 +5,9 @@
 # on loopback, as any user.  Below /norange/ are the same files, and a Range is
 # ignored.
 #
-#	nginx.sh start STATE ROOT    prints STATE/env: HTTP_ENDPOINT
+#	nginx.sh start STATE ROOT [tls]
+#	                             prints STATE/env: HTTP_ENDPOINT, with tls
+#	                             HTTPS_ENDPOINT and HTTPS_CA_FILE, too
 #	nginx.sh stop STATE          ends what start began, removes STATE
 #
 # Exit status 77 where nginx is not installed.  Debian: nginx-light.
@@ -14,7 +16,7 @@ set -u
 PATH=$PATH:/usr/sbin
 
 usage() {
-	complain "usage: start STATE ROOT, or stop STATE"
+	complain "usage: start STATE ROOT [tls], or stop STATE"
 	exit 2
 }
 
@@ -26,11 +28,15 @@ host=127.0.0.1
 # No log of requests: it is the client that is measured.  Each file of the cache
 # is open; without descriptors left nothing is answered until it lets some go.
 write_conf() {
-	local port=$1 root=$2 user= files
+	local port=$1 root=$2 tls_port=$3 user= files tls=
 	[ "$(id -u)" != 0 ] || user="user root;"
 	files=$(ulimit -n)
 	[ "$files" != unlimited ] && [ "$files" -lt 400000 ] || files=400000
 	mkdir "$state/tmp"
+	[ -z "$tls_port" ] || tls="server {
+	    listen $host:$tls_port ssl; root $root;
+	    ssl_certificate $state/cert.pem; ssl_certificate_key $state/key.pem;
+	  }"
 	cat >"$state/nginx.conf" <<-C
 	daemon off;
 	$user
@@ -56,30 +62,48 @@ write_conf() {
 	    root $root;
 	    location /norange/ { alias $root/; max_ranges 0; }
 	  }
+	  $tls
 	}
 	C
 }
 
+make_certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout "$state/key.pem" -out "$state/cert.pem" -days 2 \
+		-subj /CN=nginx -addext "subjectAltName=IP:$host" \
+		>"$state/openssl.log" 2>&1
+}
+
 start() {
-	local port
+	local port tls_port=
 	[ -d "$1" ] || usage
 	require nginx curl python3
 	make_state || exit 1
-	port=$(unused_ports 1)
-	write_conf "$port" "$(realpath "$1")"
+	if [ "$2" = tls ]; then
+		require openssl
+		make_certificate || exit 1
+		read -r port tls_port <<<"$(unused_ports 2)"
+	else
+		port=$(unused_ports 1)
+	fi
+	write_conf "$port" "$(realpath "$1")" "$tls_port"
 	launch nginx nginx -c "$state/nginx.conf" -p "$state" -e "$state/error.log"
 	await_http nginx "http://$host:$port/" 20 || {
 		complain "nginx does not answer; its logs are in $state"
 		finish nginx
 		exit 1
 	}
-	echo "HTTP_ENDPOINT=http://$host:$port" | tee "$state/env"
+	{
+		echo "HTTP_ENDPOINT=http://$host:$port"
+		[ -z "$tls_port" ] || echo "HTTPS_ENDPOINT=https://$host:$tls_port
+HTTPS_CA_FILE=$state/cert.pem"
+	} | tee "$state/env"
 }
 
 case $verb in
 start)
-	[ $# -eq 3 ] || usage
-	start "$3"
+	[ $# -eq 3 ] || { [ $# -eq 4 ] && [ "$4" = tls ]; } || usage
+	start "$3" "${4-}"
 	;;
 stop)
 	finish nginx

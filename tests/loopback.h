@@ -16,6 +16,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -171,7 +172,10 @@ static inline void *loopback_connection_run(void *arg)
 	struct loopback_connection *c = arg;
 	struct linger at_once = { .l_onoff = 1 };
 	int what = LOOPBACK_KEEP;
+	int one = 1;
 
+	/* A body behind its head does not wait for an acknowledgement. */
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	for (unsigned n = 0; what == LOOPBACK_KEEP; n++)
 		what = loopback_call_once(c->lb, c->fd, n);
 	if (what == LOOPBACK_RESET)

@@ -155,6 +155,20 @@ void cred_source_refused(struct cred_source *src, uint64_t generation)
 		src->ops->refused(src, generation);
 }
 
+void cred_source_denied(struct cred_source *src, uint64_t generation)
+{
+	if (src->ops->denied)
+		src->ops->denied(src, generation);
+	else
+		cred_source_refused(src, generation);
+}
+
+void cred_source_accepted(struct cred_source *src, uint64_t generation)
+{
+	if (src->ops->accepted)
+		src->ops->accepted(src, generation);
+}
+
 const char *cred_source_name(struct cred_source *src)
 {
 	return src->ops->name ? src->ops->name(src) : src->name;

@@ -54,9 +54,15 @@ int cred_source_get(struct cred_source *src, struct cred *out, struct err *err)
 
 /*
  * Tells the source that the store refused generation (expired, invalid): it
- * looks again next time where it can (files are read anew).
+ * looks again next time where it can (files are read anew).  Denied: the store
+ * said no without saying that it is the credential's fault, as it does about
+ * what nobody may read; a source that asks somebody leaves it at that where
+ * the credential is new.  Accepted, once a generation is enough: the next
+ * refusal is an event of its own, and no sign that none of them is any good.
  */
 void cred_source_refused(struct cred_source *src, uint64_t generation);
+void cred_source_denied(struct cred_source *src, uint64_t generation);
+void cred_source_accepted(struct cred_source *src, uint64_t generation);
 
 /* "secret prod-bucket-cred", "environment", "profile default", "anonymous". */
 const char *cred_source_name(struct cred_source *src);

@@ -61,19 +61,38 @@ static int chain_get(struct cred_source *src, struct cred *out, struct err *err)
 	return r == -ENOENT ? -EACCES : r;
 }
 
-static void chain_refused(struct cred_source *src, uint64_t generation)
+typedef void (*tell_fn)(struct cred_source *src, uint64_t generation);
+
+static void chain_tell(struct cred_source *src, uint64_t generation,
+		       tell_fn tell)
 {
 	struct cred_chain *chain = (struct cred_chain *)src;
 	int chosen = atomic_load(&chain->chosen);
 
 	if (chosen == NOBODY)
 		return;
-	cred_source_refused(chain->sources[chosen], generation);
+	tell(chain->sources[chosen], generation);
 
 	/* Unsigned was not enough: there may be a credential by now. */
-	if (chain->sources[chosen]->is_anonymous)
+	if (chain->sources[chosen]->is_anonymous &&
+	    tell != cred_source_accepted)
 		(void)atomic_compare_exchange_strong(&chain->chosen, &chosen,
 						     NOBODY);
+}
+
+static void chain_refused(struct cred_source *src, uint64_t generation)
+{
+	chain_tell(src, generation, cred_source_refused);
+}
+
+static void chain_denied(struct cred_source *src, uint64_t generation)
+{
+	chain_tell(src, generation, cred_source_denied);
+}
+
+static void chain_accepted(struct cred_source *src, uint64_t generation)
+{
+	chain_tell(src, generation, cred_source_accepted);
 }
 
 static const char *chain_name(struct cred_source *src)
@@ -99,6 +118,8 @@ int cred_source_chain(struct cred_source **out, struct cred_source **sources,
 	static const struct cred_source_ops ops = {
 		.get = chain_get,
 		.refused = chain_refused,
+		.denied = chain_denied,
+		.accepted = chain_accepted,
 		.name = chain_name,
 		.release = chain_release,
 	};

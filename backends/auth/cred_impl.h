@@ -18,9 +18,12 @@ struct cred_source_ops {
 	 */
 	int (*get)(struct cred_source *src, struct cred *out, struct err *err);
 	void (*refused)(struct cred_source *src, uint64_t generation);
+	void (*denied)(struct cred_source *src, uint64_t generation);
+	void (*accepted)(struct cred_source *src, uint64_t generation);
 	const char *(*name)(struct cred_source *src);
 	void (*release)(struct cred_source *src);
-	/* NULL slots: nothing to do, and the name is src->name. */
+	/* NULL slots: nothing to do, denied is refused, and the name is
+	   src->name. */
 };
 
 /* The first member of each source's own struct. */

@@ -28,6 +28,9 @@ struct cred_remote {
 	int64_t usable_until_s;
 	bool is_refused;		/* the store wants another one */
 	int64_t refusable_at_ms;	/* before, a refusal changes nothing */
+	int64_t fetched_ms;		/* when this one came */
+	bool is_accepted;		/* by the store */
+	unsigned n_refused;		/* in a row, none of them accepted */
 
 	bool is_fetching;
 	int64_t started_ms;		/* the fetch under way */
@@ -90,8 +93,12 @@ static void keep(struct cred_remote *rm, struct cred *fresh) REQUIRES(&rm->lock)
 	int64_t now_ms = clock_ms();
 	int64_t now_s = clock_wall_s();
 
-	if (is_same)
+	if (is_same) {
 		fresh->generation = rm->cred.generation;
+	} else {
+		rm->fetched_ms = now_ms;
+		rm->is_accepted = false;
+	}
 	cred_release(&rm->cred);
 	rm->cred = *fresh;
 	memset(fresh, 0, sizeof(*fresh));
@@ -109,23 +116,29 @@ static void keep(struct cred_remote *rm, struct cred *fresh) REQUIRES(&rm->lock)
 	rm->is_refused = false;
 }
 
+/* Of the nth thing (from 0) that went wrong in a row. */
+static int64_t backoff_ms(unsigned n)
+{
+	int64_t wait_ms = CRED_BACKOFF_MAX_MS;
+
+	if (n < 16)
+		wait_ms = least(wait_ms, (int64_t)CRED_BACKOFF_BASE_MS << n);
+	return wait_ms / 2 + random_below(wait_ms / 2 + 1);
+}
+
 static void count_failure(struct cred_remote *rm, int r, const struct err *err)
 	REQUIRES(&rm->lock)
 {
 	int64_t now_ms = clock_ms();
-	int64_t wait_ms = CRED_BACKOFF_MAX_MS;
 
 	if (r == -ENOENT && rm->cred.generation)
 		r = -EACCES;	/* there was one: it cannot be that none is */
-	if (rm->n_failures < 16)
-		wait_ms = least(wait_ms,
-				(int64_t)CRED_BACKOFF_BASE_MS << rm->n_failures);
-	if (!rm->n_failures++)
+	if (!rm->n_failures)
 		rm->failing_since_ms = rm->started_ms;
 	rm->failed_ms = now_ms;
 	rm->next_at_ms = now_ms + (r == -ENOENT ? CRED_ABSENT_MS :
-						  wait_ms / 2 +
-						  random_below(wait_ms / 2 + 1));
+						  backoff_ms(rm->n_failures));
+	rm->n_failures++;
 	rm->last_r = r;
 	err_copy(&rm->last_err, err);
 	if (rm->ops->is_stable && rm->cred.generation && !rm->is_refused &&
@@ -317,17 +330,49 @@ static int remote_get(struct cred_source *src, struct cred *out,
 	return r;
 }
 
+static void refuse(struct cred_remote *rm, uint64_t generation)
+	REQUIRES(&rm->lock)
+{
+	int64_t now_ms = clock_ms();
+
+	if (rm->cred.generation != generation || rm->is_refused ||
+	    now_ms < rm->refusable_at_ms)
+		return;
+	rm->is_refused = true;
+	rm->next_at_ms = now_ms;
+	if (rm->is_accepted)
+		rm->n_refused = 0;
+	if (rm->n_refused >= CRED_REFUSED_FREE)
+		rm->next_at_ms += backoff_ms(rm->n_refused - CRED_REFUSED_FREE);
+	rm->n_refused++;
+}
+
 static void remote_refused(struct cred_source *src, uint64_t generation)
 {
 	struct cred_remote *rm = (struct cred_remote *)src;
-	int64_t now_ms = clock_ms();
 
 	lock_take(&rm->lock);
-	if (rm->cred.generation == generation && !rm->is_refused &&
-	    now_ms >= rm->refusable_at_ms) {
-		rm->is_refused = true;
-		rm->next_at_ms = least(rm->next_at_ms, now_ms);
-	}
+	refuse(rm, generation);
+	lock_drop(&rm->lock);
+}
+
+static void remote_denied(struct cred_source *src, uint64_t generation)
+{
+	struct cred_remote *rm = (struct cred_remote *)src;
+
+	lock_take(&rm->lock);
+	if (clock_ms() - rm->fetched_ms >= CRED_DOUBT_MS)
+		refuse(rm, generation);
+	lock_drop(&rm->lock);
+}
+
+static void remote_accepted(struct cred_source *src, uint64_t generation)
+{
+	struct cred_remote *rm = (struct cred_remote *)src;
+
+	lock_take(&rm->lock);
+	if (rm->cred.generation == generation)
+		rm->is_accepted = true;
 	lock_drop(&rm->lock);
 }
 
@@ -348,6 +393,8 @@ int cred_source_remote(struct cred_source **out, const char *name,
 	static const struct cred_source_ops source_ops = {
 		.get = remote_get,
 		.refused = remote_refused,
+		.denied = remote_denied,
+		.accepted = remote_accepted,
 		.release = remote_release,
 	};
 	struct cred_remote *rm = calloc(1, sizeof(*rm));

@@ -22,6 +22,10 @@
  * failure's text as -EACCES at once if it was a refusal, after
  * CRED_PATIENCE_MS if it was not.
  *
+ * A refusal by the store starts a fetch at once, however often keys are
+ * rotated; but where it refuses one after the other and accepts none, each is
+ * asked for after a back-off, too.
+ *
  * Private to auth/.
  */
 #ifndef DATASETFS_AUTH_CRED_REMOTE_H
@@ -38,6 +42,10 @@
 #define CRED_BACKOFF_MAX_MS 60000
 /* Between two fetches where the first brought what was known before. */
 #define CRED_SAME_WAIT_MS 30000
+/* A credential of that age may be the reason of a denial. */
+#define CRED_DOUBT_MS 60000
+/* So many that were refused before any was accepted are fetched at once. */
+#define CRED_REFUSED_FREE 3
 /* Where nobody has one here, nobody is asked again for so long. */
 #define CRED_ABSENT_MS 300000
 /* How long an expired one of a stable source is used on, at least and most. */

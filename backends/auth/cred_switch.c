@@ -46,6 +46,22 @@ static void switch_refused(struct cred_source *src, uint64_t generation)
 	cred_source_put_ref(current);
 }
 
+static void switch_denied(struct cred_source *src, uint64_t generation)
+{
+	struct cred_source *current = current_get_ref(src);
+
+	cred_source_denied(current, generation);
+	cred_source_put_ref(current);
+}
+
+static void switch_accepted(struct cred_source *src, uint64_t generation)
+{
+	struct cred_source *current = current_get_ref(src);
+
+	cred_source_accepted(current, generation);
+	cred_source_put_ref(current);
+}
+
 static void switch_release(struct cred_source *src)
 {
 	struct cred_switch *sw = (struct cred_switch *)src;
@@ -57,6 +73,8 @@ static void switch_release(struct cred_source *src)
 static const struct cred_source_ops switch_ops = {
 	.get = switch_get,
 	.refused = switch_refused,
+	.denied = switch_denied,
+	.accepted = switch_accepted,
 	.release = switch_release,
 };
 

@@ -20,6 +20,7 @@ struct exchange {
 	unsigned n_backoffs;
 	unsigned n_again;
 	unsigned n_slow;
+	unsigned n_looks;	/* at a credential, since the last attempt */
 	bool is_reuse_forgiven;
 	bool is_broken;		/* the latest attempt: no whole answer */
 	bool is_told;		/* that it takes long */
@@ -256,6 +257,7 @@ static void on_reply(void *arg, int r, struct http_response *rs,
 
 static void send_attempt(struct exchange *ex)
 {
+	ex->n_looks = 0;
 	if (ex->n_attempts++)
 		atomic_fetch_add(&ex->engine->retries, 1);
 	ex->rq.is_fresh = ex->is_broken;
@@ -324,9 +326,14 @@ static void take_turn(struct exchange *ex)
 
 static void await_credential(struct exchange *ex, const struct err *err)
 {
+	int64_t wait_ms = EXCHANGE_CRED_WAIT_MS;
+
 	ex->out = err_set(&ex->err, ERR_RETRY, ETIMEDOUT, "%s", err->text);
 	tell_once(ex);
-	retry_in(ex, EXCHANGE_CRED_WAIT_MS);
+	if (ex->n_looks < 8 && 1 << ex->n_looks < EXCHANGE_CRED_WAIT_MS)
+		wait_ms = 1 << ex->n_looks;
+	ex->n_looks++;
+	retry_in(ex, wait_ms);
 }
 
 /* Runs on an I/O thread, at first and after each pause. */

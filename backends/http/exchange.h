@@ -32,7 +32,8 @@
 #define EXCHANGE_COST_THROTTLE 5
 #define EXCHANGE_REFILL_PER_S 70	/* five transient retries */
 #define EXCHANGE_TOKEN_WAIT_MS 1000	/* at most, between two looks */
-#define EXCHANGE_CRED_WAIT_MS 20	/* between two looks at a credential */
+#define EXCHANGE_CRED_WAIT_MS 20	/* between two looks at a credential, at
+					   most: it begins with 1 */
 
 enum exchange_verdict {
 	EXCHANGE_DONE,		/* r of judge is the answer, 0 or -errno */
@@ -42,7 +43,7 @@ enum exchange_verdict {
 				   credential refreshed; at most
 				   EXCHANGE_AGAIN_MAX times */
 };
-#define EXCHANGE_AGAIN_MAX 3
+#define EXCHANGE_AGAIN_MAX 8
 #define EXCHANGE_SLOW_MAX 2
 
 struct exchange_ops {

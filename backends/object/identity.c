@@ -12,6 +12,7 @@ void identity_init(struct identity *id, struct cred_source *creds)
 {
 	id->creds = creds ? cred_source_get_ref(creds) : NULL;
 	atomic_init(&id->skew_s, 0);
+	atomic_init(&id->accepted, 0);
 }
 
 void identity_release(struct identity *id)
@@ -62,19 +63,40 @@ bool identity_fix_clock(struct identity *id, struct identity_use *use,
 	return true;
 }
 
-bool identity_fix_credential(struct identity *id, struct identity_use *use)
+static bool fix(struct identity *id, struct identity_use *use,
+		void (*tell)(struct cred_source *src, uint64_t generation))
 {
 	cleanup_cred struct cred cred = {.kind = CRED_ANONYMOUS};
 	struct err ignored = ERR_INIT;
 	int r;
 
-	if (use->is_cred_done || !id->creds)
+	if (use->n_creds == IDENTITY_CREDS_MAX || !id->creds)
 		return false;
-	use->is_cred_done = true;
-	cred_source_refused(id->creds, use->generation);
+	/* One that was good is no sign that the next will not be. */
+	if (use->generation != atomic_load(&id->accepted))
+		use->n_creds++;
+	tell(id->creds, use->generation);
 	r = cred_source_get(id->creds, &cred, &ignored);
 	if (r == -EAGAIN)
 		return true;
 	return r == 0 && cred.kind != CRED_ANONYMOUS &&
 	       cred.generation != use->generation;
+}
+
+bool identity_fix_credential(struct identity *id, struct identity_use *use)
+{
+	return fix(id, use, cred_source_refused);
+}
+
+bool identity_doubt_credential(struct identity *id, struct identity_use *use)
+{
+	return fix(id, use, cred_source_denied);
+}
+
+void identity_good(struct identity *id, const struct identity_use *use)
+{
+	if (!use->is_signed || atomic_load(&id->accepted) == use->generation)
+		return;
+	atomic_store(&id->accepted, use->generation);
+	cred_source_accepted(id->creds, use->generation);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who signs a store's requests and by which clock, and the two repairs that a
- * refusal may call for, each at most once a call: the credential is read
- * again, the store's clock is taken from its Date.
+ * refusal may call for: the credential is read again (at most
+ * IDENTITY_CREDS_MAX times a call; keys that were good and are taken back do
+ * not count), the store's clock is taken from its Date (once a call).
  */
 #ifndef DATASETFS_OBJECT_IDENTITY_H
 #define DATASETFS_OBJECT_IDENTITY_H
@@ -13,10 +14,12 @@
 
 /* Stores refuse from 300 s (Swift) or 900 s (AWS, Azure) of difference. */
 #define IDENTITY_SKEW_MIN_S 240
+#define IDENTITY_CREDS_MAX 3
 
 /* A backend's; any thread. */
 struct identity {
 	struct cred_source *creds;	/* NULL: anonymous */
+	atomic_ullong accepted;		/* the latest generation that was */
 	atomic_llong skew_s;		/* the store's clock less ours */
 };
 void identity_init(struct identity *id, struct cred_source *creds);
@@ -27,7 +30,8 @@ struct identity_use {
 	bool is_signed;
 	int64_t skew_s;
 	uint64_t generation;
-	bool is_clock_done, is_cred_done;
+	bool is_clock_done;
+	unsigned n_creds;	/* that were refused, and never accepted */
 };
 
 /* As cred_source_get(); with is_public an anonymous one. */
@@ -40,5 +44,9 @@ int64_t identity_now_s(struct identity *id, struct identity_use *use);
 bool identity_fix_clock(struct identity *id, struct identity_use *use,
 			const struct http_response *rs, const char *name);
 bool identity_fix_credential(struct identity *id, struct identity_use *use);
+/* The same, where the refusal may be about the object as well. */
+bool identity_doubt_credential(struct identity *id, struct identity_use *use);
+/* After a success. */
+void identity_good(struct identity *id, const struct identity_use *use);
 
 #endif

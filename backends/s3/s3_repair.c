@@ -181,11 +181,14 @@ static bool repair(struct s3_call *call, const struct http_response *rs,
 			return true;
 		/* A bodyless 400 is an expired token just as well. */
 		return rs->status == 400 && !error->code[0] &&
-		       identity_fix_credential(id, use);
+		       identity_doubt_credential(id, use);
 	case RULING_FIX_CLOCK:
 		return identity_fix_clock(id, use, rs, call->sb->base.name) ||
-		       (!error->code[0] && identity_fix_credential(id, use));
+		       (!error->code[0] && identity_doubt_credential(id, use));
 	case RULING_FIX_CREDENTIAL:
+		/* Of a key that was replaced, and of what nobody may read. */
+		if (!error->code[0] || !strcmp(error->code, "AccessDenied"))
+			return identity_doubt_credential(id, use);
 		return identity_fix_credential(id, use);
 	case RULING_USE_LIST_V1:
 		if (call->is_list_v1 || call->op->token)

@@ -341,7 +341,6 @@ Test(cred_remote, where_nobody_has_one_a_chain_goes_on_and_remembers)
 
 	cr_assert(cred_source_anonymous(&sources[1], &err) == 0);
 	cr_assert(cred_source_chain(&chain, sources, 2, &err) == 0);
-	cr_assert(look(chain, id, &err) == -EAGAIN);
 	cr_assert(look_again(chain, id, &err) == 0);
 	cr_assert(!strcmp(cred_source_name(chain), "anonymous"));
 	cr_assert(cred_source_get(chain, &cred, &err) == 0);
@@ -373,8 +372,10 @@ Test(cred_remote, what_the_store_refuses_is_asked_for_anew)
 	cr_assert(cred_source_get(src, &cred, &err) == 0);
 	cred_source_refused(src, cred.generation + 1);
 	cr_assert(look(src, id, &err) == 0);
+	set_hanging(&o, true);
 	cred_source_refused(src, cred.generation);
 	cr_assert(look(src, id, &err) == -EAGAIN);
+	set_hanging(&o, false);
 	cr_assert(look_again(src, id, &err) == 0 && !strcmp(id, "KEY2"));
 	/* A late refusal of the old one. */
 	cred_source_refused(src, cred.generation);
@@ -409,6 +410,64 @@ Test(cred_remote, a_refused_one_that_comes_again_is_not_asked_for_at_once)
 	cr_assert(asked(&o) == 3);
 	cred_release(&a);
 	cred_release(&b);
+	cred_source_put_ref(src);
+}
+
+/* KEYn, refused as soon as it is there; is it asked for the next one? */
+static bool asks_on(struct cred_source *src, struct oracle *o, bool accepted)
+{
+	struct err err = ERR_INIT;
+	struct cred cred;
+	unsigned before;
+	char id[32];
+
+	cr_assert(look_again(src, id, &err) == 0);
+	cr_assert(cred_source_get(src, &cred, &err) == 0);
+	if (accepted)
+		cred_source_accepted(src, cred.generation);
+	before = asked(o);
+	cred_source_refused(src, cred.generation);
+	cred_release(&cred);
+	(void)look(src, id, &err);
+	for (int i = 0; i < 50 && asked(o) == before; i++)
+		(void)usleep(1000);
+	return asked(o) > before;
+}
+
+Test(cred_remote, a_store_that_accepts_none_is_given_new_ones_slowly)
+{
+	struct oracle o = { .life_s = 3600 };
+	struct cred_source *src = source(&o, &plain);
+
+	for (int i = 0; i < 50; i++)
+		cr_assert(asks_on(src, &o, true));
+	/* The last one that was accepted, and three that were not. */
+	for (int i = 0; i < CRED_REFUSED_FREE - 1; i++)
+		cr_assert(asks_on(src, &o, false));
+	cr_assert(!asks_on(src, &o, false));
+	pass(1);
+	cr_assert(!asks_on(src, &o, false));
+	cred_source_put_ref(src);
+}
+
+Test(cred_remote, a_denial_counts_only_against_an_old_one)
+{
+	struct oracle o = { .life_s = 3600 };
+	struct cred_source *src = source(&o, &plain);
+	struct err err = ERR_INIT;
+	struct cred cred;
+	char id[32];
+
+	cr_assert(look_again(src, id, &err) == 0);
+	cr_assert(cred_source_get(src, &cred, &err) == 0);
+	pass(59);
+	cred_source_denied(src, cred.generation);
+	cr_assert(look(src, id, &err) == 0 && !strcmp(id, "KEY1"));
+	pass(1);
+	cred_source_denied(src, cred.generation);
+	cr_assert(look_again(src, id, &err) == 0 && !strcmp(id, "KEY2"));
+	cr_assert(asked(&o) == 2);
+	cred_release(&cred);
 	cred_source_put_ref(src);
 }
 

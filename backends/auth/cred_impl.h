@@ -59,4 +59,8 @@ bool cred_is_same(const struct cred *a, const struct cred *b);
 int cred_copy(struct cred *out, const struct cred *from, struct err *err)
 	MUST_CHECK;
 
+/* The user's home folder: HOME, or what the system knows. */
+struct buf;
+void cred_add_home(struct buf *out);
+
 #endif

@@ -7,13 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "backends/auth/cred_impl.h"
 #include "backends/base/buf.h"
 #include "backends/base/env.h"
 #include "backends/base/io.h"
 
 #define FILE_BYTES_MAX ((size_t)256 << 10)
 
-static void add_home(struct buf *out)
+void cred_add_home(struct buf *out)
 {
 	const char *home = env_get("HOME");
 	struct passwd pw;
@@ -39,7 +40,7 @@ static char *choose_path(const char *variable, const char *below_home)
 	if (value && strncmp(value, "~/", 2)) {
 		buf_str(&path, value);
 	} else {
-		add_home(&path);
+		cred_add_home(&path);
 		buf_str(&path, value ? value + 1 : below_home);
 	}
 	return buf_steal(&path);

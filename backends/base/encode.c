@@ -71,6 +71,19 @@ void encode_base64(struct buf *out, const void *bytes, size_t len)
 	}
 }
 
+void encode_base64url(struct buf *out, const void *bytes, size_t len)
+{
+	size_t from = out->len;
+
+	encode_base64(out, bytes, len);
+	if (buf_failed(out))
+		return;
+	while (out->len > from && out->data[out->len - 1] == '=')
+		out->data[--out->len] = '\0';
+	for (char *p = out->data + from; *p; p++)
+		*p = *p == '+' ? '-' : *p == '/' ? '_' : *p;
+}
+
 static int base64_value(char c)
 {
 	if (c >= 'A' && c <= 'Z')

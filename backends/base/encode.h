@@ -16,6 +16,8 @@ int decode_hex(void *out, size_t len, const char *digits, size_t n_digits)
 
 /* Standard alphabet with padding, appended. */
 void encode_base64(struct buf *out, const void *bytes, size_t len);
+/* URL alphabet, without padding (RFC 7515). */
+void encode_base64url(struct buf *out, const void *bytes, size_t len);
 /*
  * Standard or URL alphabet, padding optional (but right where it is there),
  * no white space; 0 or -EINVAL (ERR_CORRUPT), *out is as before then.

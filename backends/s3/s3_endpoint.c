@@ -74,6 +74,16 @@ static bool is_google_host(const char *authority)
 	       !strncasecmp(authority + len - domain_len, domain, domain_len);
 }
 
+/* The variable is of Google's own clients: what it names speaks as Google. */
+static int google_host(struct s3_endpoint *e, struct err *err)
+{
+	const char *url = env_get("STORAGE_EMULATOR_HOST");
+
+	e->is_google = true;
+	return address_parse(&e->at, "STORAGE_EMULATOR_HOST",
+			     url ? url : "https://storage.googleapis.com", err);
+}
+
 static int choose_host(struct s3_endpoint *e, const struct backend_spec *spec,
 		       struct err *err)
 {
@@ -87,7 +97,7 @@ static int choose_host(struct s3_endpoint *e, const struct backend_spec *spec,
 	if (!url && uri->scheme == URI_S3)
 		url = env_get("AWS_ENDPOINT_URL");
 	if (!url && uri->scheme == URI_GS)
-		url = "https://storage.googleapis.com";
+		return google_host(e, err);
 	if (url)
 		return address_parse(&e->at, "override_url", url, err);
 	if (uri->host)
@@ -176,8 +186,8 @@ int s3_endpoint_init(struct s3_endpoint *out, const struct backend_spec *spec,
 	if (!e.bucket)
 		return err_nomem(err);
 	r = choose_host(&e, spec, err);
-	e.is_google = r == 0 && e.at.authority &&
-		      is_google_host(e.at.authority);
+	if (r == 0 && e.at.authority && is_google_host(e.at.authority))
+		e.is_google = true;
 	if (r == 0)
 		r = choose_region(&e, spec, err);
 	if (r == 0)

@@ -7,7 +7,8 @@
  * The rules, by scheme:
  *	s3	override_url, else AWS_ENDPOINT_URL_S3, else AWS_ENDPOINT_URL,
  *		else s3.REGION.amazonaws.com
- *	gs	override_url, else storage.googleapis.com
+ *	gs	override_url, else STORAGE_EMULATOR_HOST, else
+ *		storage.googleapis.com
  *	swift	override_url, else https://HOST; path style unless configured
  *	tos	override_url, else https://HOST; virtual only; the region is
  *		the host's ("tos-s3-REGION.")

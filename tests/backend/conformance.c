@@ -16,6 +16,7 @@
 #include "tests/backend/conformance.h"
 
 #include <sys/stat.h>
+#include "backends/auth/google/cred_google.h"
 #include "backends/base/encode.h"
 
 char *make_bytes(size_t len, unsigned seed)
@@ -45,13 +46,19 @@ static char *make_location(const char *uri)
 	return strdup(text);
 }
 
-static struct cred_source *environment(bool is_file)
+/* AWS's keys, or what Google's clients would find. */
+static struct cred_source *environment(bool is_file, struct http_engine *engine)
 {
 	struct cred_source *creds = NULL;
 	struct err err = ERR_INIT;
 
-	if (getenv("AWS_ACCESS_KEY_ID") && !is_file)
+	if (is_file)
+		return NULL;
+	if (getenv("AWS_ACCESS_KEY_ID"))
 		must(cred_source_env(&creds, &err), &err, "credential");
+	else if (getenv("GCE_METADATA_HOST"))
+		must(cred_source_google(&creds, engine, &err), &err,
+		     "credential");
 	return creds;
 }
 
@@ -137,7 +144,7 @@ static void test_all(struct subject *s)
 		skip("races", "the store has no conditional writes");
 	}
 	in_case(0);
-	if (s->how.creds)
+	if (s->how.creds && getenv("AWS_ACCESS_KEY_ID"))
 		test_refusals(s);
 	else
 		skip("refusals", "without credentials there are none");
@@ -157,8 +164,8 @@ int main(int argc, char **argv)
 	s.how.uri = location;
 	s.how.read_only = o.dir != NULL;
 	s.has_any_key = strncmp(location, "file://", 7) != 0;
-	s.how.creds = environment(!s.has_any_key);
 	must(http_engine_new(&s.engine, &options, &err), &err, "engine");
+	s.how.creds = environment(!s.has_any_key, s.engine);
 	s.b = must_open(&s.how, s.engine);
 	if (o.dir) {
 		in_case(o.number);
@@ -167,9 +174,9 @@ int main(int argc, char **argv)
 		test_all(&s);
 	}
 	backend_put_ref(s.b);
-	http_engine_free(s.engine);
 	if (s.how.creds)
 		cred_source_put_ref(s.how.creds);
+	http_engine_free(s.engine);
 	free(location);
 	return cases_done();
 }

@@ -39,6 +39,19 @@ static const struct {
 	{ "foobar", "Zm9vYmFy" },
 };
 
+Test(encode, base64url_has_another_alphabet_and_no_padding)
+{
+	static const uint8_t bytes[] = { 0xfb, 0xef, 0xff, 0xfe };
+	struct buf out = BUF_INIT;
+
+	buf_str(&out, "a=");
+	encode_base64url(&out, bytes, 4);
+	cr_expect_str_eq(out.data, "a=--___g");
+	encode_base64url(&out, "", 0);
+	cr_expect_str_eq(out.data, "a=--___g");
+	buf_release(&out);
+}
+
 Test(encode, base64_of_rfc_4648)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rfc4648); i++) {

@@ -218,6 +218,9 @@ Test(s3_endpoint, googles_own_hosts_are_told_by_their_domain)
 	check_google("https://evilgoogleapis.com", false);
 	check_google("https://.googleapis.com", false);
 	check_google("http://127.0.0.1:9000", false);
+	(void)setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9", 1);
+	check_google("http://127.0.0.1:9000", false);
+	check_google(NULL, true);
 }
 
 static void check_refused(const char *uri, const char *override_url,

@@ -5,8 +5,9 @@
  * A credential serves exactly the profile it is configured for.  For a bucket
  * that is its own Secret; for a place of a foreign: list the Secret of
  * whichever bucket is configured for the same profile.  Without one: OSMO's
- * client file for exactly that profile, then (s3 only, as in OSMO) the ambient
- * chain (auth/aws/aws.h), then unsigned requests.
+ * client file for exactly that profile, then the ambient
+ * chain of s3 or gs (auth/aws/aws.h, auth/google/cred_google.h), then unsigned
+ * requests.
  */
 #include <config.h>
 
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "backends/auth/aws/aws.h"
+#include "backends/auth/google/cred_google.h"
 #include "fs/dataset/registry/buckets_impl.h"
 
 static const struct settings_cred *
@@ -38,6 +40,8 @@ static int ambient_source(struct cred_source **out, enum uri_scheme scheme,
 {
 	if (scheme == URI_S3)
 		return cred_source_aws(out, engine, err);
+	if (scheme == URI_GS)
+		return cred_source_google(out, engine, err);
 	return cred_source_anonymous(out, err);
 }
 

@@ -4,6 +4,7 @@ dialects, and JWTs by the openssl command."""
 import base64
 import binascii
 import calendar
+import functools
 import hashlib
 import hmac
 import json
@@ -137,6 +138,7 @@ def from_base64url(text):
         raise ValueError(f'no base64url: {e}') from None
 
 
+@functools.lru_cache(maxsize=64)
 def rs256_is_good(public_key, signed, signature_bytes):
     with tempfile.NamedTemporaryFile() as key, tempfile.NamedTemporaryFile() as sig:
         key.write(public_key.encode())

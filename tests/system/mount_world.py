@@ -87,8 +87,8 @@ def make_files():
     return files
 
 
-def make_everything(top):
-    b = Bucket(top + '/store/production')
+def make_everything(top, uri=None):
+    b = Bucket(top + '/store/production', uri)
     v1 = make_files()
     v2 = dict(v1, **{'new': b'in version two\n'})
     del v2['README.txt']
@@ -137,13 +137,21 @@ class Served(Mount):
 
 
 class World:
-    """The buckets on disk, and who mounts them."""
+    """The buckets on disk, and who mounts them.
 
-    def __init__(self, top, name, uid):
+    place: where the bucket "production" is rather than on disk: its uri, the
+    settings of the bucket beside it, those of datasetfs for it (own), and
+    fill(folder), which puts its objects there.
+    """
+
+    def __init__(self, top, name, uid, place=None):
+        self.place = place
         self.top = os.path.join(top, name)
         os.mkdir(self.top)
         self.name, self.uid = name, uid
-        self.bucket, self.v1, self.v2 = make_everything(self.top)
+        self.bucket, self.v1, self.v2 = make_everything(self.top, place and place.uri)
+        if place:
+            place.fill(self.bucket.folder)
         self.point = self.top + '/datasets'
         os.mkdir(self.point)
         self.cache = self.top + '/cache'
@@ -157,11 +165,13 @@ class World:
     def write_config(self, name, cache):
         return harness.write_config(
             os.path.join(self.top, name),
-            {'production': {'dataset_path': self.bucket.uri, 'mode': 'read-write'},
+            {'production': {'dataset_path': self.bucket.uri, 'mode': 'read-write',
+                            **(self.place.settings if self.place else {})},
              'archive': {'dataset_path': 'azure://archive-storage', 'mode': 'read-only'},
              'closed': {'dataset_path': f'file://{self.top}/store/closed', 'mode': 'read-only'}},
             default='production', cache_dir=cache,
-            extra={'buckets': {'closed': {'uid': 4242, 'gid': 4242, 'access': '0750'}}})
+            extra={'buckets': {'closed': {'uid': 4242, 'gid': 4242, 'access': '0750'},
+                               **({'production': self.place.own} if self.place and self.place.own else {})}})
 
     def forget_content(self):
         """What earlier mounts left in the cache directory of file content."""

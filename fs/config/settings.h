@@ -207,7 +207,10 @@ int settings_client_cred(struct settings_cred **out, const char *profile,
 			 struct err *err) MUST_CHECK;
 struct settings_cred *settings_cred_get_ref(const struct settings_cred *cred);
 void settings_cred_free(struct settings_cred *cred);
-/* The same key for the same place; where they come from does not count. */
+/*
+ * The same key for the same place; where they come from does not count.  What
+ * is not compared here is not rotated in a running mount.
+ */
 bool settings_cred_equal(const struct settings_cred *a,
 			 const struct settings_cred *b);
 

@@ -117,7 +117,6 @@ static int add_object(void *arg, const struct list_entry *e, struct err *err)
 static int add_single(struct walk *w, struct backend *backend, const char *key,
 		      struct err *err)
 {
-	cleanup_buf struct buf uri = BUF_INIT;
 	const char *slash = strrchr(key, '/');
 	struct list_entry e = { .key = key };
 	int r;

@@ -5,9 +5,9 @@
  * A credential serves exactly the profile it is configured for.  For a bucket
  * that is its own Secret; for a place of a foreign: list the Secret of
  * whichever bucket is configured for the same profile.  Without one: OSMO's
- * client file for exactly that profile, then the ambient
- * chain of s3 or gs (auth/aws/aws.h, auth/google/cred_google.h), then unsigned
- * requests.
+ * client file for exactly that profile, then the ambient chain of the scheme's
+ * provider (auth/aws/aws.h, auth/azure/azure.h, auth/google/cred_google.h),
+ * then unsigned requests.
  */
 #include <config.h>
 
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "backends/auth/aws/aws.h"
+#include "backends/auth/azure/azure.h"
 #include "backends/auth/google/cred_google.h"
 #include "fs/dataset/registry/buckets_impl.h"
 
@@ -42,6 +43,8 @@ static int ambient_source(struct cred_source **out, enum uri_scheme scheme,
 		return cred_source_aws(out, engine, err);
 	if (scheme == URI_GS)
 		return cred_source_google(out, engine, err);
+	if (scheme == URI_AZURE)
+		return cred_source_azure(out, engine, err);
 	return cred_source_anonymous(out, err);
 }
 

@@ -92,7 +92,7 @@ void http_hedge_look(struct http_transfer *x, int64_t now_ms)
 	atomic_fetch_add(&t->engine->pending, 1);
 	atomic_fetch_add(&t->engine->in_flight, 1);
 	atomic_fetch_add(&t->load, 1);
-	http_thread_start(twin);
+	http_queue_begin(twin);
 }
 
 /* Nothing of it is wanted any more; the next scan ends what is not worth it. */

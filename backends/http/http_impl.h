@@ -3,10 +3,11 @@
  * Inside the engine.  Requests, cancellations and timers reach a thread as
  * messages in its inbox; everything else of a thread is touched by itself
  * alone.  Private to http/: http.c (the engine, any thread), http_thread.c
- * (the loop of one thread), http_timer.c, http_watch.c (sockets and epoll),
- * http_transfer.c (one request on a curl handle), http_address.c (where it may
- * go), http_reply.c (what the server sends), http_result.c (how it ended),
- * http_hedge.c (one read asked twice), exchange.c (only the counters).
+ * (the loop of one thread), http_queue.c (its requests), http_timer.c,
+ * http_watch.c (sockets and epoll), http_transfer.c (one request on a curl
+ * handle), http_address.c (where it may go), http_reply.c (what the server
+ * sends), http_result.c (how it ended), http_hedge.c (one read asked twice),
+ * exchange.c (only the counters).
  */
 #ifndef DATASETFS_HTTP_HTTP_IMPL_H
 #define DATASETFS_HTTP_HTTP_IMPL_H
@@ -175,8 +176,20 @@ void http_thread_release(struct http_thread *t);
 void *http_thread_run(void *arg);
 void http_thread_post(struct http_thread *t, struct http_message *message);
 void http_thread_wake(struct http_thread *t);
+/* One piece of work is over, its callback included. */
+void http_thread_work_done(struct http_thread *t);
+
+/* A new request: it waits, or ends at once. */
+void http_queue_admit(struct http_thread *t, struct http_transfer *x);
+void http_queue_cancel(struct http_thread *t, uint64_t id);
+/* Begins what waits, as far as there is room. */
+void http_queue_start(struct http_thread *t);
 /* Puts it to work; what it counts for has been counted. */
-void http_thread_start(struct http_transfer *x);
+void http_queue_begin(struct http_transfer *x);
+/* Ends what curl has ended. */
+void http_queue_collect(struct http_thread *t);
+/* Ends what is late, when it is time to look; all, when the engine stops. */
+void http_queue_scan(struct http_thread *t);
 
 /*
  * Hedges: all of them the same thread's as what they are beside.

@@ -25,6 +25,10 @@
 #define HTTP_QUIET_MS 15000
 #define HTTP_SPARE_MAX 32
 #define HTTP_BUFFER_BYTES (128 << 10)
+/* A handle's, for reads from here on: 15 % less CPU for each, and 8 MiB for
+   the 64 of them that may be under way; 512 KiB would be 24. */
+#define HTTP_LARGE_BYTES (1 << 20)
+#define HTTP_LARGE_BUFFER_BYTES (256 << 10)
 #define HTTP_ERROR_TEXT_MAX 256
 #define HTTP_HOST_SIZE 256	/* of host:port, with NUL */
 /* Reads up to here may be asked twice: so much is a hedge's own buffer. */

@@ -185,7 +185,6 @@ static void set_policy(struct setup *s, const struct http_engine *engine)
 	SET(s, CURLOPT_MAXLIFETIME_CONN, (long)HTTP_LIFETIME_S);
 	SET(s, CURLOPT_DNS_CACHE_TIMEOUT, (long)HTTP_NAME_AGE_S);
 	SET(s, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);
-	SET(s, CURLOPT_BUFFERSIZE, (long)HTTP_BUFFER_BYTES);
 	SET(s, CURLOPT_USERAGENT, engine->user_agent);
 	SET(s, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	/*
@@ -264,6 +263,9 @@ int http_transfer_init(struct http_transfer *t, CURL *easy, struct err *err)
 	SET(&s, CURLOPT_URL, origin.data);
 	SET(&s, CURLOPT_REQUEST_TARGET, target);
 	set_method(&s, t);
+	SET(&s, CURLOPT_BUFFERSIZE,
+	    t->rq.dst_len < HTTP_LARGE_BYTES ? (long)HTTP_BUFFER_BYTES :
+					       (long)HTTP_LARGE_BUFFER_BYTES);
 	SET(&s, CURLOPT_HTTPHEADER, t->headers);
 	SET(&s, CURLOPT_ERRORBUFFER, t->curl_text);
 	SET(&s, CURLOPT_HEADERFUNCTION, http_reply_header);

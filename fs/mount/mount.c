@@ -118,16 +118,25 @@ static void start_control(struct run *run)
 {
 	cleanup_free struct mountinfo *m = malloc(sizeof(*m));
 	struct err err = ERR_INIT;
+	int r = -ENOENT;
 
 	if (!m)
 		return;
 	if (run->is_fd)
-		snprintf(run->socket_name, sizeof(run->socket_name),
-			 MOUNT_FS_NAME "/process/%d", (int)getpid());
+		client_process_name(run->socket_name, getpid());
 	else if (mountinfo_find(m, run->path, &err) == 0)
 		client_socket_name(run->socket_name, m->major, m->minor);
-	if (run->socket_name[0] &&
-	    control_new(&run->control, &run->fs, run->socket_name, &err) == 0)
+	if (run->socket_name[0])
+		r = control_new(&run->control, &run->fs, run->socket_name,
+				&err);
+	/* By a mount that had that device number, and is about to end. */
+	if (r == -EADDRINUSE) {
+		err_clear(&err);
+		client_process_name(run->socket_name, getpid());
+		r = control_new(&run->control, &run->fs, run->socket_name,
+				&err);
+	}
+	if (r == 0)
 		run->fs.socket_name = run->socket_name;
 	else
 		log_warn("mount", "no control socket, status will not work: error=\"%s\"",
@@ -319,6 +328,7 @@ static void serve(struct run *run)
 
 static void finish(struct run *run)
 {
+	control_hang_up(run->control);
 	reload_stop(run->fs.reload);
 	if (run->session) {
 		session_stop(run->session);

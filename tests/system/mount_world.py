@@ -213,9 +213,17 @@ def check_bucket_listing(w):
         'imagenet@77', 'sets@1', 'sets@2', 'sets@latest', 'robots'])
 
 
-def socket_name(path):
+def device_socket(path):
     dev = os.stat(path).st_dev
     return f'\0datasetfs/{os.major(dev)}:{os.minor(dev)}'
+
+
+def socket_name(path):
+    """As the mount says it: the name by its device number may be taken still."""
+    try:
+        return '\0' + os.getxattr(path, 'user.datasetfs.socket').decode()
+    except OSError:
+        return device_socket(path)
 
 
 def ask_status(w, question='status\n', uid=None):

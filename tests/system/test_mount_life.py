@@ -4,6 +4,7 @@
 handed in as a descriptor; what it tells, and what changes under it."""
 import contextlib
 import errno
+import json
 import os
 import resource
 import shutil
@@ -21,7 +22,7 @@ import harness                                                # noqa: E402
 from harness import run                                       # noqa: E402
 from mount_bucket import etag_of                              # noqa: E402
 from mount_world import (                                     # noqa: E402
-    STRANGER, ask_status, check_every_file, fails_with, fork_as, holder, is_running, main,
+    STRANGER, ask_status, check_every_file, device_socket, fails_with, fork_as, holder, is_running, main,
     named, run_lives, wait_until)
 
 
@@ -262,6 +263,24 @@ def life_status_tells_the_owner(w):
         else:
             assert 'last_problem' not in foreign
             assert 'problem' not in foreign['buckets'][0]
+
+
+def life_status_answers_where_its_name_is_taken(w):
+    """Whoever had the device number before is about to end, and has the name still."""
+    for _ in range(20):
+        with w.mount():
+            name = fork_as(w.uid, device_socket, w.point)[1]
+        with socket.socket(socket.AF_UNIX) as before:
+            before.bind(name)
+            with w.mount() as m:
+                if fork_as(w.uid, device_socket, w.point)[1] != name:
+                    continue            # another mount was quicker
+                before.close()
+                p = w.command('status', '--json', w.point)
+                assert p.returncode == 0, (p, m.log())
+                assert json.loads(p.stdout)['mountpoint'] == w.point, p.stdout
+                return
+    raise AssertionError('no mount got the number of the one before')
 
 
 def life_options_change_what_is_shown(w):

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "backends/base/clock.h"
 #include "backends/base/io.h"
@@ -21,6 +23,11 @@ void client_socket_name(char out[CLIENT_NAME_MAX], unsigned major,
 			unsigned minor)
 {
 	snprintf(out, CLIENT_NAME_MAX, MOUNT_FS_NAME "/%u:%u", major, minor);
+}
+
+void client_process_name(char out[CLIENT_NAME_MAX], pid_t pid)
+{
+	snprintf(out, CLIENT_NAME_MAX, MOUNT_FS_NAME "/process/%d", (int)pid);
 }
 
 socklen_t client_address(struct sockaddr_un *out, const char *name)
@@ -65,9 +72,12 @@ static int client_connect(const struct mountinfo *m, const char *name,
 	return steal_fd(&fd);
 }
 
-/* By device number; a mount on /dev/fd/N says its socket's name itself. */
-static int client_open(const struct mountinfo *m, struct ucred *peer,
-		       bool may_ask_mount, struct err *err)
+/*
+ * By device number; else by the name that the mount says itself.  *may_come:
+ * its daemon lives, and may yet answer.
+ */
+static int client_open_now(const struct mountinfo *m, struct ucred *peer,
+			   bool *may_come, struct err *err)
 {
 	char name[CLIENT_NAME_MAX];
 	ssize_t n;
@@ -75,9 +85,11 @@ static int client_open(const struct mountinfo *m, struct ucred *peer,
 
 	client_socket_name(name, m->major, m->minor);
 	fd = client_connect(m, name, peer, err);
-	if (fd != -ENOENT || !may_ask_mount)
+	*may_come = fd == -ETIMEDOUT;
+	if (fd != -ENOENT)
 		return fd;
 	n = getxattr(m->point, SOCKET_XATTR, name, sizeof(name) - 1);
+	*may_come = n > 0;
 	if (n <= 0)
 		return fd;
 	name[n] = '\0';
@@ -85,11 +97,33 @@ static int client_open(const struct mountinfo *m, struct ucred *peer,
 	return client_connect(m, name, peer, err);
 }
 
+static int client_open(const struct mountinfo *m, struct ucred *peer,
+		       struct err *err)
+{
+	const struct timespec step = {
+		.tv_nsec = CLIENT_START_STEP_MS * 1000000L,
+	};
+	int64_t end = clock_ms() + CLIENT_START_MS;
+	bool may_come;
+	int fd;
+
+	for (;;) {
+		fd = client_open_now(m, peer, &may_come, err);
+		if (fd >= 0 || !may_come || clock_ms() >= end)
+			return fd;
+		err_clear(err);
+		(void)nanosleep(&step, NULL);
+	}
+}
+
 int client_pid(const struct mountinfo *m, pid_t *pid, struct err *err)
 {
+	char name[CLIENT_NAME_MAX];
 	struct ucred peer;
-	int fd = client_open(m, &peer, false, err);
+	int fd;
 
+	client_socket_name(name, m->major, m->minor);
+	fd = client_connect(m, name, &peer, err);
 	if (fd < 0)
 		return fd;
 	close(fd);
@@ -158,14 +192,20 @@ static int ask(const char *mountpoint, const char *question,
 		return err_set(err, ERR_MISSING, ENOENT,
 			       "%s is a mount of %s, not of datasetfs",
 			       m->point, m->type);
-	fd = client_open(m, &peer, true, err);
+	fd = client_open(m, &peer, err);
 	if (fd < 0)
 		return fd;
 	/* Who may not ask is hung up on, maybe before this. */
 	if (send(fd, question, strlen(question), MSG_NOSIGNAL) < 0 &&
 	    errno != EPIPE && errno != ECONNRESET)
 		return late(m, err);
-	return read_answer(fd, m, silence_ms, out, err);
+	r = read_answer(fd, m, silence_ms, out, err);
+	/* It had no time for the question, see CONTROL_OWNER_MS. */
+	if (r == -EACCES && (geteuid() == 0 || geteuid() == peer.uid)) {
+		err_clear(err);
+		return late(m, err);
+	}
+	return r;
 }
 
 int mount_status_fetch(const char *mountpoint, struct buf *out,

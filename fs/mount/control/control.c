@@ -25,6 +25,7 @@ struct control {
 	int listener;
 	int stop;	/* eventfd */
 	pthread_t thread;
+	bool has_thread;
 	struct pool *errands;
 	struct fill_jobs *jobs;
 	bool is_stopping;	/* atomic */
@@ -251,6 +252,7 @@ int control_new(struct control **out, struct fs *fs, const char *name,
 		r = pthread_create(&c->thread, NULL, control_main, c);
 		if (r)
 			r = err_errno(err, r, "start the control thread");
+		c->has_thread = r == 0;
 	}
 	if (r < 0) {
 		control_close(c);
@@ -260,17 +262,27 @@ int control_new(struct control **out, struct fs *fs, const char *name,
 	return 0;
 }
 
-void control_free(struct control *c)
+void control_hang_up(struct control *c)
 {
 	static const uint64_t one = 1;
 
+	if (!c || !c->has_thread)
+		return;
+	if (write(c->stop, &one, sizeof(one)) != sizeof(one))
+		log_warn("control", "cannot stop: error=%d", errno);
+	pthread_join(c->thread, NULL);
+	c->has_thread = false;
+	close(c->listener);
+	c->listener = -1;
+}
+
+void control_free(struct control *c)
+{
 	if (!c)
 		return;
 	/* An errand may wait for a store. */
 	__atomic_store_n(&c->is_stopping, true, __ATOMIC_RELEASE);
 	buckets_stop(c->fs->buckets);
-	if (write(c->stop, &one, sizeof(one)) != sizeof(one))
-		log_warn("control", "cannot stop: error=%d", errno);
-	pthread_join(c->thread, NULL);
+	control_hang_up(c);
 	control_close(c);
 }

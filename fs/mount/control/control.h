@@ -21,6 +21,11 @@ struct control;
 /* name: see client_socket_name().  -EADDRINUSE: somebody has that name. */
 int control_new(struct control **out, struct fs *fs, const char *name,
 		struct err *err) MUST_CHECK;
+/*
+ * Nobody new is answered, and the name is free: the kernel gives a device
+ * number to the next mount as soon as this one is gone.
+ */
+void control_hang_up(struct control *control);
 void control_free(struct control *control);
 
 #endif

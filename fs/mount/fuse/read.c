@@ -21,8 +21,8 @@ struct read_call {
 	uint32_t index;
 	uint64_t off;
 	size_t size;
-	struct blob_id blob;
 	bool is_large;		/* may be served before all of it is verified */
+	struct blob_id blob;	/* then */
 };
 
 /* Failures that say something about the file, not about who reads it. */
@@ -105,7 +105,8 @@ static void read_blob(struct tree_call *call, const struct slot_ref *ref,
 	rc->off = off;
 	rc->size = size;
 	rc->is_large = content->blob.size > FETCHER_WHOLE_MAX;
-	blob_identify(&rc->blob, &content->blob);
+	if (rc->is_large)
+		blob_identify(&rc->blob, &content->blob);
 	rc->ref = *ref;
 	rc->ref.catalog = catalog_get(ref->catalog);
 	rc->ref.tree = tree_get(ref->tree);

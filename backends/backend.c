@@ -94,6 +94,17 @@ const struct backend_caps *backend_caps(const struct backend *b)
 	return &b->caps;
 }
 
+void backend_caps_set(struct backend *b, const struct backend_caps *caps)
+{
+	b->caps = *caps;
+}
+
+void backend_caps_forget(struct backend *b)
+{
+	if (b->ops->origin)	/* of file:// they are known */
+		b->caps = (struct backend_caps){ .probed = false };
+}
+
 bool backend_clock_skew(const struct backend *b, int64_t *seconds)
 {
 	if (!atomic_load(&b->has_clock))
@@ -351,6 +362,7 @@ void backend_put(struct backend *b, const struct backend_put *put,
 						  : "application/octet-stream");
 	op->create_only = put->create_only;
 	op->if_match = copy(put->if_match);
+	op->is_spoiled = put->is_spoiled;
 	start(op);
 }
 

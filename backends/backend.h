@@ -34,6 +34,7 @@ struct cred_source;
 #define BACKEND_FILE_ETAG_LEN 40 /* digits of file://'s; an MD5 has 32 */
 #define BACKEND_GENERATION_MAX 20 /* digits of an int64, and NUL */
 #define BACKEND_KEY_MAX 1024	/* bytes of a whole key, as S3, GCS, Azure */
+#define BACKEND_REGION_MAX 64	/* bytes with NUL */
 #define BACKEND_SIZE_UNKNOWN UINT64_MAX
 
 /* What is known of an object after an operation. */
@@ -106,6 +107,8 @@ struct backend_put {
 	bool create_only;		/* else -EEXIST (ERR_CONFLICT) */
 	const char *if_match;		/* NULL or a validator: else -ESTALE */
 	int64_t deadline_ms;
+	bool is_spoiled;	/* backend_probe()'s own: with another MD5 than
+				   the data's; -EBADMSG where that is noticed */
 };
 /*
  * One whole object.  info has the new validator.  A time-out or a reset
@@ -184,6 +187,7 @@ struct backend_caps {
 	bool if_match;		/* PUT If-Match */
 	bool if_match_unquoted;	/* ... only with the etag unquoted (Ceph) */
 	bool delete_if_match;
+	bool checks_md5;	/* a body that Content-MD5 does not fit */
 };
 /*
  * Writes and deletes one small random key below ".datasetfs/probe/" to see
@@ -193,6 +197,12 @@ struct backend_caps {
 int backend_probe(struct backend *b, int64_t deadline_ms, struct err *err)
 	MUST_CHECK;
 const struct backend_caps *backend_caps(const struct backend *b);
+/*
+ * What an earlier probe of that location has seen, remembered by the caller;
+ * to be called before the first write.  forget: it will be probed anew.
+ */
+void backend_caps_set(struct backend *b, const struct backend_caps *caps);
+void backend_caps_forget(struct backend *b);
 
 /*
  * The store's clock less ours, as its first answer said; false where there was

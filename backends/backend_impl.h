@@ -38,6 +38,7 @@ struct backend_op {
 	char *key;
 	char *if_match;
 	bool create_only;
+	bool is_spoiled;
 	uint64_t offset;
 	size_t len;
 	void *dst;
@@ -77,6 +78,8 @@ struct backend_op {
 	void (*run)(struct backend_op *op);
 };
 
+struct identity;
+
 struct backend_ops {
 	/* A slot that is NULL answers -ENOTSUP. */
 	void (*start[BACKEND_OP_KINDS])(struct backend_op *op);
@@ -84,6 +87,14 @@ struct backend_ops {
 	void (*later)(struct backend_op *op, void (*fn)(struct backend_op *op));
 	/* Releases what the scheme added; backend.c frees the rest. */
 	void (*release)(struct backend *b);
+
+	/* Of HTTP stores; NULL of file://. */
+	struct http_engine *(*engine)(struct backend *b);
+	struct identity *(*identity)(struct backend *b);
+	/* Appends "https://host[:port]/": what an unsigned GET may ask. */
+	void (*origin)(struct backend *b, struct buf *out);
+	/* The region that requests are signed for; NULL: there is none. */
+	void (*region)(struct backend *b, char out[BACKEND_REGION_MAX]);
 };
 
 /* The first member of each scheme's own struct. */

@@ -208,6 +208,28 @@ static int probe_complete(struct probe *probe, bool *works, struct err *err)
 	return r;
 }
 
+/* A body that its digest does not fit must not be kept. */
+static int probe_md5(struct probe *probe, bool *works, struct err *err)
+{
+	const struct backend_put rq = {
+		.key = probe->key,
+		.data = "6",
+		.len = 1,
+		.content_type = "text/plain",
+		.deadline_ms = probe->deadline_ms,
+		.is_spoiled = true,
+	};
+	struct object_info info;
+	int r = backend_sync_put(probe->b, &rq, &info, err);
+
+	*works = r == -EBADMSG;
+	if (*works || is_unknown(r, err)) {
+		err_clear(err);
+		r = 0;
+	}
+	return r;
+}
+
 static int run(struct probe *probe, struct backend_caps *caps, struct err *err)
 {
 	int r = probe_create(probe, &caps->create_only, err);
@@ -218,6 +240,8 @@ static int run(struct probe *probe, struct backend_caps *caps, struct err *err)
 		r = probe_complete(probe, &caps->complete_create_only, err);
 	if (r == 0)
 		r = probe_delete(probe, &caps->delete_if_match, err);
+	if (r == 0)
+		r = probe_md5(probe, &caps->checks_md5, err);
 	return r;
 }
 
@@ -258,8 +282,9 @@ int backend_probe(struct backend *b, int64_t deadline_ms, struct err *err)
 	b->caps = caps;
 	log_info("probe",
 		 "conditions: %s create=%d upload=%d if_match=%d unquoted=%d "
-		 "delete=%d",
+		 "delete=%d md5=%d",
 		 b->name, caps.create_only, caps.complete_create_only,
-		 caps.if_match, caps.if_match_unquoted, caps.delete_if_match);
+		 caps.if_match, caps.if_match_unquoted, caps.delete_if_match,
+		 caps.checks_md5);
 	return 0;
 }

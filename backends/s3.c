@@ -110,6 +110,38 @@ static void s3_release(struct backend *b)
 	lock_release(&sb->lock);
 }
 
+static struct http_engine *s3_engine(struct backend *b)
+{
+	return ((struct s3_backend *)b)->engine;
+}
+
+static struct identity *s3_identity(struct backend *b)
+{
+	return &((struct s3_backend *)b)->identity;
+}
+
+static void s3_region(struct backend *b, char out[BACKEND_REGION_MAX])
+{
+	struct s3_backend *sb = (struct s3_backend *)b;
+
+	lock_take(&sb->lock);
+	memcpy(out, sb->region, sizeof(sb->region));
+	lock_drop(&sb->lock);
+}
+
+static void s3_origin(struct backend *b, struct buf *out)
+{
+	struct s3_backend *sb = (struct s3_backend *)b;
+	cleanup_buf struct buf host = BUF_INIT, path = BUF_INIT;
+	char region[BACKEND_REGION_MAX];
+
+	s3_region(b, region);
+	s3_endpoint_locate(&sb->endpoint, region, NULL, &host, &path);
+	buf_printf(out, "%s://%s/",
+		   sb->endpoint.at.is_https ? "https" : "http",
+		   host.data ? host.data : "");
+}
+
 static const struct backend_ops s3_ops = {
 	/* clang-format off */
 	.start = {
@@ -127,6 +159,10 @@ static const struct backend_ops s3_ops = {
 	/* clang-format on */
 	.later = s3_later,
 	.release = s3_release,
+	.engine = s3_engine,
+	.identity = s3_identity,
+	.origin = s3_origin,
+	.region = s3_region,
 };
 
 int s3_open(struct backend **out, const struct backend_spec *spec,

@@ -64,6 +64,15 @@ enum http_method { HTTP_GET, HTTP_HEAD, HTTP_PUT, HTTP_POST, HTTP_DELETE };
 /* As it is sent and signed: "GET". */
 const char *http_method_name(enum http_method method);
 
+/* What the steps of one request took; -1 where it did not come so far. */
+struct http_timing {
+	int64_t resolve_us;	/* of the proxy's name, where there is one */
+	int64_t connect_us;
+	int64_t tls_us;		/* -1 over plain HTTP too */
+	int64_t answer_us;	/* to the first byte, from the connection on */
+	bool is_tls_failed;	/* it ended between connection and answer */
+};
+
 struct http_request {
 	enum http_method method;
 	struct buf url;		/* scheme://host[:port] + exact target bytes */
@@ -90,6 +99,11 @@ struct http_request {
 	 * its own, and to a loopback or link-local address whatever the name.
 	 */
 	bool is_metadata;
+	/*
+	 * NULL, or filled before done: on a connection of its own, whatever
+	 * comes of it.
+	 */
+	struct http_timing *timing;
 
 	/* The exchange's own. */
 	bool is_fresh;		/* a new connection, the name looked up anew */

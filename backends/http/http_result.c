@@ -163,11 +163,50 @@ static int curl_result(struct http_transfer *t, CURLcode code, struct err *err)
 	}
 }
 
+static bool is_tls_failure(CURLcode code)
+{
+	static const CURLcode codes[] = {
+		CURLE_SSL_CONNECT_ERROR,       CURLE_PEER_FAILED_VERIFICATION,
+		CURLE_SSL_CACERT_BADFILE,      CURLE_SSL_CERTPROBLEM,
+		CURLE_SSL_INVALIDCERTSTATUS,   CURLE_SSL_ISSUER_ERROR,
+		CURLE_SSL_CIPHER,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (code == codes[i])
+			return true;
+	return false;
+}
+
+/* libcurl counts each step from the beginning; 0: it was not reached. */
+static void read_timing(struct http_transfer *t, CURLcode code)
+{
+	struct http_timing *out = t->rq.timing;
+	curl_off_t resolved = 0, connected = 0, secured = 0, answered = 0;
+
+	(void)curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
+	(void)curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected);
+	(void)curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
+	(void)curl_easy_getinfo(t->easy, CURLINFO_STARTTRANSFER_TIME_T,
+				&answered);
+	out->is_tls_failed = is_tls_failure(code);
+	if (resolved > 0)
+		out->resolve_us = resolved;
+	if (connected > 0)
+		out->connect_us = connected - resolved;
+	if (secured > 0)
+		out->tls_us = secured - connected;
+	if (t->is_head_done)
+		out->answer_us = answered - (secured > 0 ? secured : connected);
+}
+
 int http_transfer_result(struct http_transfer *t, CURLcode code,
 			 struct err *err)
 {
 	long connects = 0;
 
+	if (t->rq.timing)
+		read_timing(t, code);
 	(void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
 	t->rs.reused = code != CURLE_OK && t->header_bytes == 0 &&
 		       connects == 0;

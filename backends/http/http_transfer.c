@@ -258,6 +258,11 @@ int http_transfer_init(struct http_transfer *t, CURL *easy, struct err *err)
 		set_metadata(&s);
 	if (t->rq.is_fresh)
 		set_fresh(&s);
+	if (t->rq.timing) {
+		SET(&s, CURLOPT_FRESH_CONNECT, 1L);
+		SET(&s, CURLOPT_FORBID_REUSE, 1L);
+		*t->rq.timing = (struct http_timing){ -1, -1, -1, -1, false };
+	}
 	SET(&s, CURLOPT_SHARE, t->thread->share);
 	SET(&s, CURLOPT_PRIVATE, t);
 	SET(&s, CURLOPT_URL, origin.data);

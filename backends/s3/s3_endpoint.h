@@ -28,7 +28,7 @@
 #include "backends/backend.h"
 #include "backends/object/address.h"
 
-#define S3_REGION_SIZE 64	/* with NUL */
+#define S3_REGION_SIZE BACKEND_REGION_MAX
 #define S3_REGION_DEFAULT "us-east-1"
 
 struct s3_endpoint {

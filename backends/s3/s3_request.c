@@ -131,13 +131,16 @@ static void draft_get(struct draft *d, struct s3_call *call)
 	add_header(d, "range", d->range);
 }
 
-static void draft_body(struct draft *d, const void *body, size_t len)
+static void draft_body(struct draft *d, const void *body, size_t len,
+		       bool is_spoiled)
 {
 	uint8_t md5[MD5_SIZE];
 
 	d->body = body;
 	d->body_len = len;
 	digest_md5(md5, len ? body : "", len);
+	if (is_spoiled)
+		md5[0] ^= 1;
 	encode_base64(&d->md5, md5, sizeof(md5));
 	add_header(d, "content-md5", d->md5.data);
 }
@@ -147,7 +150,7 @@ static void draft_put(struct draft *d, struct s3_call *call)
 	struct backend_op *op = call->op;
 
 	d->method = HTTP_PUT;
-	draft_body(d, op->data, op->len);
+	draft_body(d, op->data, op->len, op->is_spoiled);
 	if (op->content_type)
 		add_header(d, "content-type", op->content_type);
 	add_conditions(d, call);
@@ -218,7 +221,7 @@ static void draft_complete(struct draft *d, struct s3_call *call)
 	complete_body(call);
 	d->method = HTTP_POST;
 	add_query(d, "uploadId", call->op->upload_id);
-	draft_body(d, call->body.data, call->body.len);
+	draft_body(d, call->body.data, call->body.len, false);
 	add_header(d, "content-type", "application/xml");
 	add_conditions(d, call);
 }

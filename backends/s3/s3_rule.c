@@ -7,6 +7,8 @@
 
 static const struct ruling ask_again =
 	RULING(RETRY, ERR_RETRY, EIO);
+static const struct ruling spoiled =
+	RULING(FAIL, ERR_CORRUPT, EBADMSG);
 static const struct ruling slow_down =
 	RULING(THROTTLED, ERR_RETRY, EIO);
 
@@ -147,6 +149,8 @@ struct ruling s3_rule(const struct backend_op *op, int status,
 
 	if (op->kind == BACKEND_OP_LIST && !strcmp(code, "NotImplemented"))
 		return by_status(op, 501, code);
+	if (op->is_spoiled && !strcmp(code, "BadDigest"))
+		return spoiled;
 	known = ruling_find(by_code, ARRAY_SIZE(by_code), code);
 	if (known)
 		return *known;

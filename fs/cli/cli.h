@@ -119,6 +119,7 @@ int cli_resolve_mounted(const char *mountpoint, const struct reference *ref,
 bool mount_helper_is_meant(const char *argv0);
 int mount_helper(struct cli *cli, int argc, char **argv);
 
+int cmd_bucket_check(struct cli *cli, int argc, char **argv);
 int cmd_bucket_list(struct cli *cli, int argc, char **argv);
 int cmd_cache_evict(struct cli *cli, int argc, char **argv);
 int cmd_cache_stat(struct cli *cli, int argc, char **argv);

@@ -6,38 +6,20 @@
 
 #include "fs/cli/doctor/doctor.h"
 
-static const char *const verdict_names[] = {
-	[VERDICT_OK] = "ok",
-	[VERDICT_WARNING] = "warning",
-	[VERDICT_FAILED] = "failed",
-};
-
 void doctor_tell(struct doctor *d, enum verdict verdict, const char *check,
 		 const char *fix, const char *fmt, ...)
 {
-	char line[ERR_TEXT_MAX * 2];
+	const struct finding finding = {
+		.verdict = verdict,
+		.check = check,
+		.fix = fix,
+		.us = -1,
+	};
 	va_list ap;
-	json_t *o;
 
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	findings_tell(&d->findings, &finding, fmt, ap);
 	va_end(ap);
-	d->n_failed += verdict == VERDICT_FAILED;
-	d->n_warnings += verdict == VERDICT_WARNING;
-	if (!d->findings) {
-		printf("%-8s %s: %s\n", verdict_names[verdict], check, line);
-		if (fix)
-			printf("         fix: %s\n", fix);
-		/* The next one may take a store's time. */
-		fflush(stdout);
-		return;
-	}
-	o = json_object();
-	json_object_set_new(o, "check", cli_json_text(check));
-	json_object_set_new(o, "result", json_string(verdict_names[verdict]));
-	json_object_set_new(o, "text", cli_json_text(line));
-	json_object_set_new(o, "fix", cli_json_text(fix));
-	json_array_append_new(d->findings, o);
 }
 
 /* What closes a bucket, the bucket's own finding says. */
@@ -76,7 +58,7 @@ static bool look_at_settings(struct doctor *d)
 	struct settings_report report = SETTINGS_REPORT_INIT;
 	cleanup_free char *path = NULL;
 	struct err err = ERR_INIT;
-	unsigned n_failed = d->n_failed;
+	unsigned n_failed = d->findings.n_failed;
 	int r;
 
 	path = settings_find(d->cli->config, &err);
@@ -89,11 +71,11 @@ static bool look_at_settings(struct doctor *d)
 	r = settings_load(&d->cli->settings, path, &report, &err);
 	tell_problems(d, path, &report);
 	settings_report_release(&report);
-	if (r < 0 && d->n_failed == n_failed)
+	if (r < 0 && d->findings.n_failed == n_failed)
 		doctor_tell(d, VERDICT_FAILED, "configuration",
 			    "name another with --config, or correct it, see datasetfs.conf(5)",
 			    "%s", err.text);
-	if (d->n_failed == n_failed)
+	if (d->findings.n_failed == n_failed)
 		doctor_tell(d, VERDICT_OK, "configuration", NULL,
 			    "%s, %zu buckets", path,
 			    d->cli->settings->n_buckets);
@@ -102,18 +84,18 @@ static bool look_at_settings(struct doctor *d)
 
 static int finish(struct doctor *d)
 {
-	int code = d->n_failed ? EXIT_ENVIRONMENT : EXIT_DONE;
+	int code = d->findings.n_failed ? EXIT_ENVIRONMENT : EXIT_DONE;
 	json_t *doc;
 	int r;
 
-	if (!d->findings) {
-		printf("%u failed, %u warnings\n", d->n_failed, d->n_warnings);
+	if (!d->findings.list) {
+		printf("%u failed, %u warnings\n", d->findings.n_failed, d->findings.n_warnings);
 		return code;
 	}
 	doc = json_object();
-	json_object_set_new(doc, "failed", json_integer(d->n_failed));
-	json_object_set_new(doc, "warnings", json_integer(d->n_warnings));
-	json_object_set_new(doc, "findings", d->findings);
+	json_object_set_new(doc, "failed", json_integer(d->findings.n_failed));
+	json_object_set_new(doc, "warnings", json_integer(d->findings.n_warnings));
+	json_object_set_new(doc, "findings", d->findings.list);
 	r = cli_print_json(doc, "doctor");
 	return r ? r : code;
 }
@@ -128,7 +110,7 @@ int cmd_doctor(struct cli *cli, int argc, char **argv)
 	if (optind < argc)
 		return cli_usage(cli, "unexpected word \"%s\"", argv[optind]);
 	if (cli->json)
-		d.findings = json_array();
+		d.findings.list = json_array();
 	doctor_look_at_fuse(&d);
 	if (look_at_settings(&d)) {
 		doctor_look_at_cache(&d);

@@ -36,6 +36,11 @@ const struct command commands[] = {
 	{ "doctor", "",
 	  "Look for what is wrong with this machine and the configuration",
 	  NULL, cmd_doctor },
+	{ "bucket check", "[--no-write] [-m DIR] [BUCKET...]",
+	  "Check each step from the configuration to an object of the store",
+	  "  --no-write            write nothing, also where the mode allows it\n"
+	  "  -m, --mountpoint DIR  where the datasets are mounted (" MOUNT_DEFAULT_POINT ")\n",
+	  cmd_bucket_check },
 	{ "bucket list", "[--brief]",
 	  "List the registered buckets",
 	  "  --brief               only name and location, in the file's order\n",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backends/http/http.h"
+#include "fs/config/nearest.h"
 #include "fs/dataset/registry/buckets_impl.h"
 #include "fs/dataset/reference.h"
 
@@ -234,6 +235,26 @@ struct backend *bucket_backend(struct bucket *b)
 	return b->place ? b->place->backend : NULL;
 }
 
+static int refuse_name(struct buckets *bs, const char *name, struct err *err)
+{
+	cleanup_bucket_set struct bucket_set *set = bucket_set_get(bs);
+	const struct settings *st = set->settings;
+	cleanup_free const char **names = calloc(st->n_buckets + 1,
+						 sizeof(*names));
+	const char *near;
+
+	if (!names)
+		return err_nomem(err);
+	for (size_t i = 0; i < st->n_buckets; i++)
+		names[i] = st->buckets[i].name;
+	near = nearest_name(name, names, st->n_buckets);
+	return err_set(err, ERR_MISSING, ENOENT,
+		       "Bucket %s is not set in the configs%s%s%s: run "
+		       "\"datasetfs bucket list\" for the ones that are",
+		       name, near ? " (did you mean " : "", near ? near : "",
+		       near ? "?)" : "");
+}
+
 int buckets_find_or_default(struct buckets *bs, const char *name,
 			    struct bucket **out, struct err *err)
 {
@@ -242,10 +263,7 @@ int buckets_find_or_default(struct buckets *bs, const char *name,
 	if (*name) {
 		b = buckets_find(bs, name);
 		if (!b)
-			return err_set(err, ERR_MISSING, ENOENT,
-				       "Bucket %s is not set in the configs: "
-				       "run \"datasetfs bucket list\" for the "
-				       "ones that are", name);
+			return refuse_name(bs, name, err);
 	} else {
 		b = buckets_default(bs);
 		if (!b)

@@ -52,6 +52,14 @@ const char *catalog_store_record(const struct catalog_store *store,
 				 const char *key, size_t *len);
 
 /*
+ * Which conditions the store honours is known afterwards (backend_caps()): as
+ * kept from an earlier probe, or by a probe, which writes.  anew: by a probe in
+ * any case.  Errors of backend_probe().  Not while others write.
+ */
+int catalog_store_conditions(struct catalog_store *store, bool anew,
+			     int64_t deadline_ms, struct err *err) MUST_CHECK;
+
+/*
  * Writing, as the import needs it.  All are idempotent: -EEXIST (ERR_CONFLICT)
  * only where other content stands there; -ENOTSUP (ERR_USAGE) where the store
  * does not hold the conditions.  bytes are the record's JSON.  After

@@ -156,12 +156,12 @@ static void probed(void)
 		 "</InitiateMultipartUploadResult>" },
 	       PUT_OK, { "204 No Content", NULL, NULL }, REFUSED,
 	       { "204 No Content", NULL, NULL },
-	       { "404 Not Found", .is_head = true },
+	       { "404 Not Found", .is_head = true }, PUT_OK,
 	       { "204 No Content", NULL, NULL });
 	const struct backend_caps *caps = backend_caps(sc.b);
 	int r = backend_probe(sc.b, soon(), &sc.err);
 
-	check_scene(&sc, r, 0, 12, "a probe of conditions by generation");
+	check_scene(&sc, r, 0, 13, "a probe of conditions by generation");
 	check(caps->create_only && caps->if_match && caps->delete_if_match &&
 		      !caps->if_match_unquoted && !caps->complete_create_only,
 	      "... finds all but those of a completed upload");

@@ -184,7 +184,8 @@ static void probes(void)
 	/* As AWS answers: everything is honoured, etags have quotes. */
 	SCENE(strict, PUT_OK, REFUSED, PUT_OK, REFUSED, PUT_OK,
 	      { "200 OK", NULL, CREATED }, PUT_OK, REFUSED, DELETED, REFUSED,
-	      DELETED, NOT_FOUND, DELETED);
+	      DELETED, NOT_FOUND,
+	      { "400 Bad Request", NULL, ERROR("BadDigest") }, DELETED);
 	/* Everything is done, whatever was asked. */
 	SCENE(deaf, PUT_OK, PUT_OK, PUT_OK, PUT_OK, PUT_OK,
 	      { "200 OK", NULL, CREATED }, PUT_OK,
@@ -193,10 +194,10 @@ static void probes(void)
 	const struct backend_caps *caps = backend_caps(strict.b);
 	int r = backend_probe(strict.b, soon(), &strict.err);
 
-	check_scene(&strict, r, 0, 13, "a store that honours all conditions");
+	check_scene(&strict, r, 0, 14, "a store that honours all conditions");
 	check(caps->probed && caps->create_only && caps->if_match &&
 		      !caps->if_match_unquoted && caps->delete_if_match &&
-		      caps->complete_create_only,
+		      caps->complete_create_only && caps->checks_md5,
 	      "... is found to");
 	check(asked(&strict, 4, "if-match: \"e\"") &&
 		      asked(&strict, 7, "if-none-match: *"),
@@ -207,7 +208,7 @@ static void probes(void)
 	r = backend_probe(deaf.b, soon(), &deaf.err);
 	check(r == 0 && caps->probed && !caps->create_only &&
 		      !caps->if_match && !caps->delete_if_match &&
-		      !caps->complete_create_only,
+		      !caps->complete_create_only && !caps->checks_md5,
 	      "a store that ignores them is found to: %s", deaf.err.text);
 	r = put(&deaf, true, NULL);
 	check(r == -ENOTSUP, "... and never asked to hold one: %s",

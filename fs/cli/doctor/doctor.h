@@ -8,18 +8,11 @@
 #ifndef DATASETFS_CLI_DOCTOR_H
 #define DATASETFS_CLI_DOCTOR_H
 
-#include "fs/cli/cli.h"
-
-enum verdict {
-	VERDICT_OK,
-	VERDICT_WARNING,	/* it works, but not as well as it could */
-	VERDICT_FAILED,
-};
+#include "fs/cli/findings.h"
 
 struct doctor {
 	struct cli *cli;
-	json_t *findings;	/* with --json, else NULL */
-	unsigned n_failed, n_warnings;
+	struct findings findings;
 };
 
 /*

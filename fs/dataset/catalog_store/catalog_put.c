@@ -44,13 +44,10 @@ static int require_conditions(struct catalog_store *store, int64_t deadline_ms,
 			      struct err *err)
 {
 	const struct backend_caps *caps = backend_caps(store->backend);
-	int r;
+	int r = catalog_store_conditions(store, false, deadline_ms, err);
 
-	if (!caps->probed) {
-		r = backend_probe(store->backend, deadline_ms, err);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	if (caps->create_only && caps->if_match)
 		return 0;
 	return err_set(err, ERR_USAGE, ENOTSUP,

@@ -52,8 +52,8 @@ static int take(struct walk *w, const char *path, const char *uri,
 		.relative_path_len = strlen(path),
 		.storage_path = uri,
 		.storage_path_len = strlen(uri),
-		.etag = info->etag,
-		.etag_len = strlen(info->etag),
+		.etag = object_validator(info),
+		.etag_len = strlen(object_validator(info)),
 		.size = info->size,
 	};
 

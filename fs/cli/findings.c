@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "fs/cli/findings.h"
+
+#include <stdio.h>
+
+static const char *const verdict_names[] = {
+	[VERDICT_OK] = "ok",
+	[VERDICT_WARNING] = "warning",
+	[VERDICT_FAILED] = "failed",
+};
+
+static void print_text(const struct finding *finding, const char *line)
+{
+	printf("%-8s %s: %s", verdict_names[finding->verdict], finding->check,
+	       line);
+	if (finding->us >= 0)
+		printf(" (%.1f ms)", (double)finding->us / 1000);
+	putchar('\n');
+	if (finding->fix)
+		printf("         fix: %s\n", finding->fix);
+	/* The next one may take a store's time. */
+	fflush(stdout);
+}
+
+void findings_tell(struct findings *f, const struct finding *finding,
+		   const char *fmt, va_list ap)
+{
+	char line[ERR_TEXT_MAX * 2];
+	json_t *o;
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	f->n_failed += finding->verdict == VERDICT_FAILED;
+	f->n_warnings += finding->verdict == VERDICT_WARNING;
+	if (!f->list) {
+		print_text(finding, line);
+		return;
+	}
+	o = json_object();
+	if (finding->subject)
+		json_object_set_new(o, "bucket",
+				    cli_json_text(finding->subject));
+	json_object_set_new(o, "check", cli_json_text(finding->check));
+	json_object_set_new(o, "result",
+			    json_string(verdict_names[finding->verdict]));
+	json_object_set_new(o, "text", cli_json_text(line));
+	json_object_set_new(o, "fix", cli_json_text(finding->fix));
+	if (finding->us >= 0)
+		json_object_set_new(o, "ms",
+				    json_real((double)finding->us / 1000));
+	json_array_append_new(f->list, o);
+}

@@ -236,6 +236,14 @@ static inline void backend_cleanup_(struct backend **b)
 enum addressing { ADDRESSING_AUTO, ADDRESSING_VIRTUAL, ADDRESSING_PATH };
 
 /* All of it is copied; creds gets a reference of its own. */
+/* Of s3 alone; false and NULL: not asked for. */
+struct backend_s3_options {
+	bool requester_pays;
+	bool dualstack;			/* AWS_USE_DUALSTACK_ENDPOINT too */
+	const char *expected_owner;	/* an account's number */
+	const char *sse_kms_key;	/* of what is written */
+};
+
 struct backend_spec {
 	const struct uri *location;
 	const char *region;		/* NULL: discovered or the default */
@@ -243,6 +251,7 @@ struct backend_spec {
 	enum addressing addressing;
 	struct cred_source *creds;	/* NULL for file:// and anonymous */
 	bool read_only;			/* writes answer -EROFS at once */
+	struct backend_s3_options s3;
 };
 /*
  * Opens nothing on the network.  -ENOTSUP (ERR_USAGE) for a scheme that is

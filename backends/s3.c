@@ -107,6 +107,8 @@ static void s3_release(struct backend *b)
 
 	s3_endpoint_release(&sb->endpoint);
 	identity_release(&sb->identity);
+	free(sb->expected_owner);
+	free(sb->sse_kms_key);
 	lock_release(&sb->lock);
 }
 
@@ -165,6 +167,24 @@ static const struct backend_ops s3_ops = {
 	.region = s3_region,
 };
 
+static int copy(char **out, const char *text, struct err *err)
+{
+	*out = text ? strdup(text) : NULL;
+	return text && !*out ? err_nomem(err) : 0;
+}
+
+static int take_options(struct s3_backend *sb, const struct backend_spec *spec,
+			struct err *err)
+{
+	const struct backend_s3_options *options = &spec->s3;
+	int r = copy(&sb->expected_owner, options->expected_owner, err);
+
+	if (r == 0)
+		r = copy(&sb->sse_kms_key, options->sse_kms_key, err);
+	sb->requester_pays = options->requester_pays;
+	return r;
+}
+
 int s3_open(struct backend **out, const struct backend_spec *spec,
 	    struct http_engine *engine, struct err *err)
 {
@@ -180,9 +200,13 @@ int s3_open(struct backend **out, const struct backend_spec *spec,
 		return err_nomem(err);
 	r = s3_endpoint_init(&sb->endpoint, spec, err);
 	if (r == 0)
+		r = take_options(sb, spec, err);
+	if (r == 0)
 		r = backend_init(&sb->base, &s3_ops, spec, err);
 	if (r < 0) {
 		s3_endpoint_release(&sb->endpoint);
+		free(sb->expected_owner);
+		free(sb->sse_kms_key);
 		backend_release(&sb->base);
 		free(sb);
 		return r;

@@ -84,6 +84,12 @@ static int google_host(struct s3_endpoint *e, struct err *err)
 			     url ? url : "https://storage.googleapis.com", err);
 }
 
+static bool is_true(const char *value)
+{
+	return value && (!strcasecmp(value, "true") || !strcmp(value, "1") ||
+			 !strcasecmp(value, "yes"));
+}
+
 static int choose_host(struct s3_endpoint *e, const struct backend_spec *spec,
 		       struct err *err)
 {
@@ -105,6 +111,8 @@ static int choose_host(struct s3_endpoint *e, const struct backend_spec *spec,
 
 	e->at.is_https = true;
 	e->is_aws = true;
+	e->is_dualstack = spec->s3.dualstack ||
+			  is_true(env_get("AWS_USE_DUALSTACK_ENDPOINT"));
 	e->at.base_path = strdup("");
 	return e->at.base_path ? 0 : err_nomem(err);
 }
@@ -129,12 +137,6 @@ static bool can_be_virtual(const struct s3_endpoint *e, bool is_wanted)
 	if (!is_dns_name(e->bucket))
 		return false;
 	return is_wanted || !e->at.is_https || !strchr(e->bucket, '.');
-}
-
-static bool is_true(const char *value)
-{
-	return value && (!strcasecmp(value, "true") || !strcmp(value, "1") ||
-			 !strcasecmp(value, "yes"));
 }
 
 static enum addressing env_addressing(void)
@@ -214,7 +216,8 @@ void s3_endpoint_locate(const struct s3_endpoint *endpoint, const char *region,
 		buf_char(host, '.');
 	}
 	if (endpoint->is_aws)
-		buf_printf(host, "s3.%s.amazonaws.com%s", region,
+		buf_printf(host, "s3.%s%s.amazonaws.com%s",
+			   endpoint->is_dualstack ? "dualstack." : "", region,
 			   !strncmp(region, "cn-", 3) ? ".cn" : "");
 	else
 		buf_str(host, endpoint->at.authority);

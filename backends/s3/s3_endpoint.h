@@ -6,7 +6,7 @@
  *
  * The rules, by scheme:
  *	s3	override_url, else AWS_ENDPOINT_URL_S3, else AWS_ENDPOINT_URL,
- *		else s3.REGION.amazonaws.com
+ *		else s3.REGION.amazonaws.com (s3.dualstack.REGION...)
  *	gs	override_url, else STORAGE_EMULATOR_HOST, else
  *		storage.googleapis.com
  *	swift	override_url, else https://HOST; path style unless configured
@@ -34,6 +34,7 @@
 struct s3_endpoint {
 	struct address at;	/* authority: NULL on AWS */
 	bool is_aws;		/* the authority depends on the region */
+	bool is_dualstack;	/* and answers by IPv6 as well */
 	bool is_google;		/* one of Google's own hosts */
 	bool is_virtual;
 	bool is_region_fixed;	/* tos: never discovered */

@@ -42,6 +42,9 @@ struct s3_backend {
 	struct http_engine *engine;
 	struct identity identity;
 	struct s3_endpoint endpoint;
+	bool requester_pays;
+	char *expected_owner;	/* NULL: not checked */
+	char *sse_kms_key;	/* NULL: as the bucket has it */
 	struct lock lock;
 	char region[S3_REGION_SIZE];
 	atomic_bool is_list_v1;

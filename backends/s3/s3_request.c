@@ -275,6 +275,28 @@ static void draft_make(struct draft *d, struct s3_call *call)
 	}
 }
 
+/* The bucket's region may be asked by anybody, in no name and at no cost. */
+static void add_options(struct draft *d, const struct s3_call *call)
+{
+	const struct s3_backend *sb = call->sb;
+	bool is_write = call->stage == S3_STAGE_CALL &&
+			(call->op->kind == BACKEND_OP_PUT ||
+			 call->op->kind == BACKEND_OP_MULTIPART_CREATE);
+
+	if (call->stage == S3_STAGE_REGION)
+		return;
+	if (sb->requester_pays)
+		add_header(d, "x-amz-request-payer", "requester");
+	if (sb->expected_owner)
+		add_header(d, "x-amz-expected-bucket-owner",
+			   sb->expected_owner);
+	if (!sb->sse_kms_key || !is_write)
+		return;
+	add_header(d, "x-amz-server-side-encryption", "aws:kms");
+	add_header(d, "x-amz-server-side-encryption-aws-kms-key-id",
+		   sb->sse_kms_key);
+}
+
 /* Over TLS the transport and Content-MD5 protect the body already. */
 static const char *payload_hash(struct s3_call *call, const struct draft *d)
 {
@@ -443,6 +465,7 @@ int s3_prepare(void *ctx, unsigned attempt, struct http_request *rq,
 		buf_str(&d.key, call->op->key);
 	}
 	draft_make(&d, call);
+	add_options(&d, call);
 	r = build(rq, call, &d, &cred, &sig, err);
 	sigv4_release(&sig);
 	return r;

@@ -58,6 +58,10 @@ struct settings_bucket {
 	int access;		/* permission bits of the bucket, -1: not given */
 	struct uri *foreign;	/* prefixes that entries may lie below */
 	size_t n_foreign;
+	bool requester_pays;	/* the next four: s3 only */
+	bool dualstack;
+	char *expected_owner;	/* NULL: not given */
+	char *sse_kms_key;
 	unsigned line, column;	/* where the bucket stands in the file */
 };
 

@@ -317,7 +317,9 @@ void settings_bucket_read_own(struct settings_context *context,
 			      const struct field_path *path)
 {
 	static const char *const known[] = { "catalog", "uid", "gid", "access",
-					     "foreign" };
+					     "foreign", "request_payer",
+					     "expected_bucket_owner",
+					     "sse_kms_key", "dualstack" };
 	const struct field_path catalog = { path, "catalog" };
 	const struct yaml_node *value;
 	uint32_t id;
@@ -345,6 +347,7 @@ void settings_bucket_read_own(struct settings_context *context,
 		bucket->gid = id;
 	read_access(context, bucket, node, path);
 	read_foreign(context, bucket, node, path);
+	settings_s3_read(context, bucket, node, path);
 }
 
 void settings_bucket_release(struct settings_bucket *bucket)
@@ -364,4 +367,6 @@ void settings_bucket_release(struct settings_bucket *bucket)
 	for (size_t i = 0; i < bucket->n_foreign; i++)
 		uri_release(&bucket->foreign[i]);
 	free(bucket->foreign);
+	free(bucket->expected_owner);
+	free(bucket->sse_kms_key);
 }

@@ -140,6 +140,12 @@ void settings_bucket_read_own(struct settings_context *context,
 			      const struct yaml_node *node,
 			      const struct field_path *path);
 
+/* Of the same section: what is S3's own. */
+void settings_s3_read(struct settings_context *context,
+		      struct settings_bucket *bucket,
+		      const struct yaml_node *node,
+		      const struct field_path *path);
+
 /*
  * A credential's mapping, secrets resolved; NULL with the reason reported.
  * bucket NULL: an entry of OSMO's client file.

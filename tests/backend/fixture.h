@@ -38,6 +38,7 @@ struct opening {
 	enum addressing addressing;
 	struct cred_source *creds;
 	bool read_only;
+	struct backend_s3_options s3;
 };
 
 static inline int try_open(struct backend **out, const struct opening *how,
@@ -51,6 +52,7 @@ static inline int try_open(struct backend **out, const struct opening *how,
 		.addressing = how->addressing,
 		.creds = how->creds,
 		.read_only = how->read_only,
+		.s3 = how->s3,
 	};
 	int r = uri_parse_location(&uri, how->uri, err);
 

@@ -25,6 +25,19 @@ void scene_begin(struct scene *sc, const char *uri, struct cred_source *creds,
 	sc->begun_ms = clock_ms();
 }
 
+void scene_options(struct scene *sc, const struct backend_s3_options *s3)
+{
+	struct opening how = {
+		.uri = "s3://bkt/p",
+		.override_url = sc->url,
+		.creds = own_creds,
+		.s3 = *s3,
+	};
+
+	backend_put_ref(sc->b);
+	sc->b = must_open(&how, engine);
+}
+
 void scene_end(struct scene *sc)
 {
 	backend_put_ref(sc->b);

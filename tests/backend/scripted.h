@@ -34,6 +34,8 @@ void scene_begin(struct scene *sc, const char *uri, struct cred_source *creds,
 	static const struct script_step steps_##sc[] = { __VA_ARGS__ };        \
 	struct scene sc;                                                       \
 	scene_begin(&sc, NULL, NULL, steps_##sc, ARRAY_SIZE(steps_##sc))
+/* Before the first request: the same store, with these. */
+void scene_options(struct scene *sc, const struct backend_s3_options *s3);
 void scene_end(struct scene *sc);
 
 /* One range of the object "k"; its bytes land in sc->bytes. */

@@ -223,6 +223,50 @@ static void probes(void)
 	scene_end(&broken);
 }
 
+/* Each request has what the bucket wants, writes their key too; all signed. */
+static void options(void)
+{
+	static const struct backend_s3_options all = {
+		.requester_pays = true,
+		.expected_owner = "123456789012",
+		.sse_kms_key = "alias/datasets",
+	};
+	static const char payer[] = "x-amz-request-payer: requester\r\n";
+	static const char owner[] =
+		"x-amz-expected-bucket-owner: 123456789012\r\n";
+	static const char sse[] = "x-amz-server-side-encryption: aws:kms\r\n";
+	static const char key[] =
+		"x-amz-server-side-encryption-aws-kms-key-id: alias/datasets\r\n";
+	SCENE(sc, { "200 OK", "ETag: \"e\"\r\n", NULL }, { "200 OK", NULL, CREATED },
+	      { "200 OK", "ETag: \"e\"\r\nContent-Length: 1\r\n", NULL },
+	      { "204 No Content", NULL, NULL });
+	char upload[BACKEND_UPLOAD_ID_MAX];
+	int r;
+
+	scene_options(&sc, &all);
+	r = put(&sc, false, NULL);
+	check(r == 0 && asked(&sc, 0, payer) && asked(&sc, 0, owner) &&
+		      asked(&sc, 0, sse) && asked(&sc, 0, key),
+	      "a put has payer, owner and key: %s", sc.err.text);
+	check(asked(&sc, 0, ";x-amz-expected-bucket-owner;x-amz-request-payer;"
+			    "x-amz-server-side-encryption;x-amz-server-side-"
+			    "encryption-aws-kms-key-id, "),
+	      "... and signs them");
+	r = backend_sync_multipart_create(sc.b, "k", upload, soon(), &sc.err);
+	check(r == 0 && asked(&sc, 1, payer) && asked(&sc, 1, owner) &&
+		      asked(&sc, 1, sse) && asked(&sc, 1, key),
+	      "... so has an upload: %s", sc.err.text);
+	r = backend_sync_head(sc.b, "k", &sc.info, soon(), &sc.err);
+	check(r == 0 && asked(&sc, 2, payer) && asked(&sc, 2, owner) &&
+		      asked(&sc, 2, "!server-side-encryption"),
+	      "... a read has no key: %s", sc.err.text);
+	r = backend_sync_delete(sc.b, "k", NULL, soon(), &sc.err);
+	check(r == 0 && asked(&sc, 3, payer) && asked(&sc, 3, owner) &&
+		      asked(&sc, 3, "!server-side-encryption"),
+	      "... nor a delete: %s", sc.err.text);
+	scene_end(&sc);
+}
+
 void scripted_writes(void)
 {
 	in_case(30);
@@ -235,4 +279,5 @@ void scripted_writes(void)
 	in_case(27);
 	probes();
 	in_case(0);
+	options();
 }

@@ -27,6 +27,7 @@ static void clear_env(void)
 	(void)unsetenv("AWS_DEFAULT_REGION");
 	(void)unsetenv("OSMO_S3_ADDRESSING_STYLE");
 	(void)unsetenv("AWS_S3_FORCE_PATH_STYLE");
+	(void)unsetenv("AWS_USE_DUALSTACK_ENDPOINT");
 }
 
 TestSuite(s3_endpoint, .init = clear_env);
@@ -206,6 +207,35 @@ static void check_google(const char *override_url, bool is_google)
 	cr_assert_eq(uri_parse_location(&uri, "gs://bkt", &err), 0);
 	cr_assert_eq(s3_endpoint_init(&e, &spec, &err), 0, "%s", err.text);
 	cr_expect_eq(e.is_google, is_google, "%s", override_url);
+}
+
+static void check_dualstack(const char *override_url, bool is_wanted,
+			    const char *want)
+{
+	cleanup_uri struct uri uri;
+	cleanup_s3_endpoint struct s3_endpoint e = { .bucket = NULL };
+	cleanup_buf struct buf host = BUF_INIT;
+	cleanup_buf struct buf path = BUF_INIT;
+	struct backend_spec spec = { .location = &uri,
+				     .override_url = override_url,
+				     .s3 = { .dualstack = is_wanted } };
+	struct err err = ERR_INIT;
+
+	cr_assert_eq(uri_parse_location(&uri, "s3://bkt", &err), 0);
+	cr_assert_eq(s3_endpoint_init(&e, &spec, &err), 0, "%s", err.text);
+	s3_endpoint_locate(&e, e.region, "k", &host, &path);
+	cr_expect_str_eq(host.data, want);
+}
+
+Test(s3_endpoint, dualstack_is_another_host_of_aws_alone)
+{
+	check_dualstack(NULL, true, "bkt.s3.dualstack.us-east-1.amazonaws.com");
+	check_dualstack("https://example.com", true, "bkt.example.com");
+	check_dualstack(NULL, false, "bkt.s3.us-east-1.amazonaws.com");
+	(void)setenv("AWS_USE_DUALSTACK_ENDPOINT", "true", 1);
+	check_dualstack(NULL, false,
+			"bkt.s3.dualstack.us-east-1.amazonaws.com");
+	(void)unsetenv("AWS_USE_DUALSTACK_ENDPOINT");
 }
 
 Test(s3_endpoint, googles_own_hosts_are_told_by_their_domain)

@@ -182,3 +182,50 @@ Test(settings_own, a_bucket_that_stands_twice_here_is_closed)
 	load_own("{buckets: {a: 5}}");
 	cr_assert_not_null(bucket("a")->problem);
 }
+
+Test(settings_own, what_is_s3s_own)
+{
+	static const struct {
+		const char *text;
+		const char *want;
+	} bad[] = {
+		{ "request_payer: owner",
+		  "datasetfs.buckets.a.request_payer: expected requester" },
+		{ "expected_bucket_owner: 12345678901",
+		  "datasetfs.buckets.a.expected_bucket_owner: expected the 12 "
+		  "digits of an AWS account, in quotes" },
+		{ "sse_kms_key: \"a b\"",
+		  "datasetfs.buckets.a.sse_kms_key: expected the id, ARN or alias "
+		  "of a KMS key" },
+		{ "dualstack: yes", "datasetfs.buckets.a.dualstack: expected true "
+				    "or false" },
+	};
+	char text[256];
+
+	load_own("{buckets: {a: {request_payer: requester, "
+		 "expected_bucket_owner: \"012345678901\", sse_kms_key: "
+		 "\"arn:aws:kms:eu-west-1:012345678901:key/k-1\", dualstack: "
+		 "true}}}");
+	cr_assert_eq(report.n_problems, 0, "%s", printed.data);
+	cr_assert(bucket("a")->requester_pays && bucket("a")->dualstack);
+	cr_assert_str_eq(bucket("a")->expected_owner, "012345678901");
+	cr_assert_str_eq(bucket("a")->sse_kms_key,
+			 "arn:aws:kms:eu-west-1:012345678901:key/k-1");
+	load_own("{buckets: {a: {dualstack: false}}}");
+	cr_assert(!bucket("a")->requester_pays && !bucket("a")->dualstack);
+	cr_assert(!bucket("a")->expected_owner && !bucket("a")->sse_kms_key);
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		(void)snprintf(text, sizeof(text), "{buckets: {a: {%s}}}",
+			       bad[i].text);
+		load_own(text);
+		cr_assert_not_null(bucket("a")->problem, "%s", text);
+		cr_assert(told(bad[i].want), "%s", printed.data);
+	}
+	load_text("buckets: {a: {dataset_path: \"gs://b\"}}\ndatasetfs: "
+		  "{buckets: {a: {dualstack: true}}}\n");
+	cr_assert_not_null(bucket("a")->problem);
+	cr_assert(told("datasetfs.buckets.a.dualstack: only s3:// has it: leave "
+		       "the key out"),
+		  "%s", printed.data);
+}

@@ -77,6 +77,29 @@ static const char *settings_region_for(const struct settings *st,
 	return NULL;
 }
 
+static bool is_of(const struct settings_bucket *sb, const char *profile)
+{
+	return sb->has_location && !sb->problem &&
+	       strcmp(sb->location.profile, profile) == 0;
+}
+
+/* As the bucket of that profile has it, the own one first. */
+static void spec_use_s3(struct backend_spec *spec, const struct settings *st,
+			const struct settings_bucket *own, const char *profile)
+{
+	const struct settings_bucket *sb = is_of(own, profile) ? own : NULL;
+
+	for (size_t i = 0; i < st->n_buckets && !sb; i++)
+		if (is_of(&st->buckets[i], profile))
+			sb = &st->buckets[i];
+	if (!sb)
+		return;
+	spec->s3.requester_pays = sb->requester_pays;
+	spec->s3.dualstack = sb->dualstack;
+	spec->s3.expected_owner = sb->expected_owner;
+	spec->s3.sse_kms_key = sb->sse_kms_key;
+}
+
 int buckets_location_spec(struct http_engine *engine,
 			  const struct settings *settings,
 			  const struct settings_bucket *sb,
@@ -92,6 +115,7 @@ int buckets_location_spec(struct http_engine *engine,
 
 	/* The bucket's region replaces the credential's, as OSMO has it. */
 	spec->region = settings_region_for(settings, sb, location->profile);
+	spec_use_s3(spec, settings, sb, location->profile);
 	own = settings_cred_for(settings, sb, location->profile);
 	if (own)
 		*cred = settings_cred_get_ref(own);

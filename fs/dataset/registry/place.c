@@ -63,10 +63,13 @@ static void place_key(struct buf *out, const struct settings_bucket *sb,
 		[PLACE_FOREIGN] = "foreign",
 	};
 
-	buf_printf(out, "%s\n%s\n%s\n%s\n%d\n%s", uses[use],
+	buf_printf(out, "%s\n%s\n%s\n%s\n%d\n%s\n%d%d\n%s\n%s", uses[use],
 		   spec->location->text, spec->region ? spec->region : "",
 		   spec->override_url ? spec->override_url : "",
-		   (int)spec->addressing, sb->name);
+		   (int)spec->addressing, sb->name, spec->s3.requester_pays,
+		   spec->s3.dualstack,
+		   spec->s3.expected_owner ? spec->s3.expected_owner : "",
+		   spec->s3.sse_kms_key ? spec->s3.sse_kms_key : "");
 }
 
 static int places_add(struct buckets *bs, struct place *p, struct err *err)

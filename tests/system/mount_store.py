@@ -5,11 +5,13 @@ an S3 server answers them, but not before its gate is open.
     with Store(folder) as store:
         store.close_gate() ... store.open_gate()
         store.be_busy() ... store.be_idle()         # 503 SlowDown
+        store.have_hiccups()        # one answer in HICCUP_EVERY comes late
 
 The server is a process of its own: tests fork.
 """
 import hashlib
 import http.server
+import itertools
 import os
 import re
 import subprocess
@@ -18,6 +20,7 @@ import time
 import urllib.parse
 
 PREFIX = '/store/p/'
+HICCUP_EVERY, HICCUP_SECONDS = 40, 3
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -37,6 +40,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(0.1)
         if os.path.exists(self.server.busy):
             return self.refuse(503, 'SlowDown')
+        if os.path.exists(self.server.hiccups) and next(self.server.count) % HICCUP_EVERY == 0:
+            time.sleep(HICCUP_SECONDS)
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         if not path.startswith(PREFIX):
             return self.refuse(404, 'NoSuchKey')
@@ -94,11 +99,13 @@ class Store:
         self.folder = str(folder)
         self.gate = self.folder + '.closed'
         self.busy = self.folder + '.busy'
+        self.hiccups = self.folder + '.hiccups'
 
     def __enter__(self):
         self.open_gate()
         self.be_idle()
-        self.process = subprocess.Popen([sys.executable, __file__, self.folder, self.gate, self.busy],
+        self.have_no_hiccups()
+        self.process = subprocess.Popen([sys.executable, __file__, self.folder, self.gate, self.busy, self.hiccups],
                                         stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
         return self
@@ -125,6 +132,14 @@ class Store:
         if os.path.exists(self.busy):
             os.unlink(self.busy)
 
+    def have_hiccups(self):
+        with open(self.hiccups, 'w'):
+            pass
+
+    def have_no_hiccups(self):
+        if os.path.exists(self.hiccups):
+            os.unlink(self.hiccups)
+
     def bucket(self):
         """As write_config() wants it."""
         return {'dataset_path': self.uri, 'mode': 'read-only', 'region': 'us-east-1',
@@ -137,6 +152,7 @@ class Store:
 
 if __name__ == '__main__':
     server = Server(('127.0.0.1', 0), Handler)
-    server.folder, server.gate, server.busy = sys.argv[1:]
+    server.folder, server.gate, server.busy, server.hiccups = sys.argv[1:]
+    server.count = itertools.count(1)
     print(server.server_address[1], flush=True)
     server.serve_forever()

@@ -338,6 +338,26 @@ def slow_a_storm_of_refusals_passes_and_is_no_absence(w):
         assert during['endpoint'] in text and 'Throttled' in text, text
 
 
+def slow_a_late_answer_is_asked_for_again(w):
+    with waiting_mount(w) as (store, m):
+        v = w.path('slow/slow@1')
+
+        def read(numbers):
+            for i in numbers:
+                with open(f'{v}/cold/{i:04}', 'rb') as f:
+                    assert f.read() == b'%d' % i * 500, i
+            return True
+
+        # Backwards and in leaps: nothing is read ahead.
+        leaps = [i for start in (255, 254, 253) for i in range(start, 0, -3)]
+        assert fork_as(w.uid, read, leaps[:100]) == (True, True), m.log()
+        store.have_hiccups()
+        assert fork_as(w.uid, read, leaps[100:]) == (True, True), m.log()
+        e, = ask_status(w)['endpoints']
+        assert e['hedged'] >= 1 and e['hedges_won'] >= 1, e
+        assert e['hedged'] * 20 <= e['requests'], e
+
+
 def test(t, w, only):
     run_lives(t, w, only(named('slow_', globals())))
 

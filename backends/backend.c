@@ -66,7 +66,7 @@ int backend_open(struct backend **out, const struct backend_spec *spec,
 	case URI_SWIFT:
 		return s3_open(out, spec, engine, err);
 	case URI_AZURE:
-		break;
+		return azure_open(out, spec, engine, err);
 	}
 	return err_set(
 		err, ERR_USAGE, ENOTSUP, "%s: the scheme %s:// is not built in",

@@ -140,6 +140,8 @@ int backend_op_expired(struct backend_op *op) MUST_CHECK;
 
 int file_open(struct backend **out, const struct backend_spec *spec,
 	      struct err *err) MUST_CHECK;
+int azure_open(struct backend **out, const struct backend_spec *spec,
+	       struct http_engine *engine, struct err *err) MUST_CHECK;
 int s3_open(struct backend **out, const struct backend_spec *spec,
 	    struct http_engine *engine, struct err *err) MUST_CHECK;
 

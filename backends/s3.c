@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include "backends/base/clock.h"
+#include "backends/object/condition.h"
 
 static void run_later(void *arg)
 {
@@ -39,35 +40,9 @@ static void on_done(void *ctx, int r, const struct err *err)
 	backend_op_finish(op);
 }
 
-static int refuse_condition(struct backend_op *op, const char *name)
-{
-	return err_set(&op->err, ERR_USAGE, ENOTSUP,
-		       "the store does not honour %s", name);
-}
-
-/* A condition that the store would ignore must not look as if it held. */
-static int check_conditions(struct backend_op *op)
-{
-	const struct backend_caps *caps = &op->backend->caps;
-
-	if (op->kind == BACKEND_OP_MULTIPART_COMPLETE && op->create_only &&
-	    !caps->complete_create_only)
-		return refuse_condition(op, "If-None-Match of an upload");
-	if (!caps->probed)
-		return 0;
-	if (op->create_only && !caps->create_only)
-		return refuse_condition(op, "If-None-Match");
-	if (op->kind == BACKEND_OP_PUT && op->if_match && !caps->if_match)
-		return refuse_condition(op, "If-Match");
-	if (op->kind == BACKEND_OP_DELETE && op->if_match &&
-	    !caps->delete_if_match)
-		return refuse_condition(op, "If-Match on DELETE");
-	return 0;
-}
-
 static int check(struct backend_op *op)
 {
-	int r = check_conditions(op);
+	int r = condition_check(op);
 
 	if (r < 0)
 		return r;

@@ -255,6 +255,31 @@ int cred_source_static(struct cred_source **out, const char *name,
 	return r;
 }
 
+int cred_source_fixed(struct cred_source **out, const char *name,
+		      const struct cred *cred, struct err *err)
+{
+	struct cred_fixed *fixed;
+	int r = fixed_new(&fixed, name, err);
+
+	if (r < 0)
+		return r;
+	if (cred->access_key_id)
+		r = check_value(name, "account", cred->access_key_id, err);
+	if (r == 0 && cred->secret_key)
+		r = check_value(name, "key", cred->secret_key, err);
+	if (r == 0 && cred->token)
+		r = check_value(name, "token", cred->token, err);
+	if (r == 0)
+		r = cred_copy(&fixed->cred, cred, err);
+	if (r < 0) {
+		cred_source_put_ref(&fixed->base);
+		return r;
+	}
+	fixed->cred.generation = cred_next_generation();
+	*out = &fixed->base;
+	return 0;
+}
+
 int cred_source_anonymous(struct cred_source **out, struct err *err)
 {
 	struct cred_fixed *fixed;

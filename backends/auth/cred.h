@@ -74,6 +74,9 @@ void cred_source_put_ref(struct cred_source *src);
 int cred_source_static(struct cred_source **out, const char *name,
 		       const char *access_key_id, const char *secret_key,
 		       const char *session_token, struct err *err) MUST_CHECK;
+/* A copy of cred, of whatever kind; its generation becomes a new one. */
+int cred_source_fixed(struct cred_source **out, const char *name,
+		      const struct cred *cred, struct err *err) MUST_CHECK;
 int cred_source_anonymous(struct cred_source **out, struct err *err) MUST_CHECK;
 
 /* AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN. */

@@ -20,17 +20,13 @@ static const char *local_name(const char *name)
 	return colon ? colon + 1 : name;
 }
 
-static bool copy_code(char *out, size_t size, const char *text)
+bool xml_word(char *out, size_t size, const char *text)
 {
-	size_t len = strlen(text);
+	size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "abcdefghijklmnopqrstuvwxyz0123456789._-");
 
-	if (len >= size)
+	if (text[len] || len >= size)
 		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw"
-			    "xyz0123456789._-",
-			    text[i]))
-			return false;
 	memcpy(out, text, len + 1);
 	return true;
 }
@@ -39,9 +35,9 @@ static void take_error(struct xml_error *error, const char *path,
 		       const char *text)
 {
 	if (!strcmp(path, "Code"))
-		(void)copy_code(error->code, sizeof(error->code), text);
+		(void)xml_word(error->code, sizeof(error->code), text);
 	else if (!strcmp(path, "Region"))
-		(void)copy_code(error->region, sizeof(error->region), text);
+		(void)xml_word(error->region, sizeof(error->region), text);
 }
 
 static void on_root(struct xml_document *doc, const char *name)

@@ -60,4 +60,10 @@ int xml_parse(struct xml_document *doc, const void *xml, size_t len,
 /* The body of a refusal; what cannot be parsed leaves *error empty. */
 void xml_parse_error(struct xml_error *error, const void *xml, size_t len);
 
+/*
+ * A word such as the code of an error, A-Za-z0-9._- only; false, and *out as
+ * it was, for another text and for one of size bytes or more.
+ */
+bool xml_word(char *out, size_t size, const char *text);
+
 #endif

@@ -81,6 +81,14 @@ static void take_info(struct object_info *info, const struct backend_op *op,
 		info->mtime_s = 0;
 }
 
+void answer_take_etag(struct backend_op *op, const struct http_response *rs)
+{
+	char value[HEADER_MAX];
+
+	if (header_get(rs, "etag", value))
+		header_etag(op->info.etag, value);
+}
+
 /* An answer that makes no sense may do so when asked again, or may not. */
 enum exchange_verdict answer_malformed(struct backend_op *op, int r, int *out)
 {

@@ -59,6 +59,9 @@ enum exchange_verdict answer_put(struct backend_op *op,
 				 struct http_response *rs, int *out,
 				 struct err *err);
 
+/* The etag alone: of a completed upload. */
+void answer_take_etag(struct backend_op *op, const struct http_response *rs);
+
 /*
  * r < 0 of http, but for a refusal whose body was too long.  is_beside: it was
  * no attempt at the op itself.

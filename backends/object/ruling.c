@@ -6,7 +6,7 @@
 #include <string.h>
 #include "backends/object/header.h"
 
-static bool is_code(const char *pattern, const char *code)
+bool ruling_is_code(const char *pattern, const char *code)
 {
 	size_t len = strlen(pattern);
 
@@ -19,7 +19,7 @@ const struct ruling *ruling_find(const struct ruling_of_code *table, size_t n,
 				 const char *code)
 {
 	for (size_t i = 0; i < n; i++)
-		if (is_code(table[i].code, code))
+		if (ruling_is_code(table[i].code, code))
 			return &table[i].ruling;
 	return NULL;
 }

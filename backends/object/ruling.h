@@ -26,9 +26,11 @@ struct ruling {
 };
 #define RULING(action, class, code) { RULING_##action, class, code }
 
-/* A '*' at the end of code stands for whatever follows. */
+/* A '*' at the end of pattern stands for whatever follows. */
+bool ruling_is_code(const char *pattern, const char *code);
+
 struct ruling_of_code {
-	const char *code;
+	const char *code;	/* a pattern */
 	struct ruling ruling;
 };
 /* NULL where none of the n fits. */

@@ -4,7 +4,8 @@
  *
  *	conformance [-u URL] [-s path|virtual] [-l WHAT]... URI
  *
- * -l: the store lacks "conditions" on writes, or "tokens" of temporary keys.
+ * -l: the store lacks "conditions" on writes, or "tokens" of temporary keys,
+ * a "backslash" in names, "abort" of uploads.
  * The location gets a folder of its own, which is empty again at the end.
  *
  *	conformance -d DIR [-c CASE] [-f] [-u URL] [-s path|virtual] URI
@@ -46,14 +47,21 @@ static char *make_location(const char *uri)
 	return strdup(text);
 }
 
-/* AWS's keys, or what Google's clients would find. */
-static struct cred_source *environment(bool is_file, struct http_engine *engine)
+/*
+ * AWS's keys, what Google's clients would find, or Azure's connection string;
+ * NULL: none.
+ */
+static struct cred_source *environment(const char *uri,
+				       struct http_engine *engine)
 {
+	const char *connection = getenv("AZURE_STORAGE_CONNECTION_STRING");
 	struct cred_source *creds = NULL;
 	struct err err = ERR_INIT;
 
-	if (is_file)
+	if (is_scheme(uri, "file"))
 		return NULL;
+	if (is_scheme(uri, "azure"))
+		return connection ? azure_creds(uri, connection) : NULL;
 	if (getenv("AWS_ACCESS_KEY_ID"))
 		must(cred_source_env(&creds, &err), &err, "credential");
 	else if (getenv("GCE_METADATA_HOST"))
@@ -98,6 +106,10 @@ static void lack(struct subject *s, const char *what)
 		s->has_conditions = false;
 	else if (!strcmp(what, "tokens"))
 		s->has_tokens = false;
+	else if (!strcmp(what, "backslash"))
+		s->has_backslash = false;
+	else if (!strcmp(what, "abort"))
+		s->has_abort = false;
 	else
 		exit(2);
 }
@@ -154,7 +166,12 @@ static void test_all(struct subject *s)
 int main(int argc, char **argv)
 {
 	struct options o = { .number = 17 };
-	struct subject s = { .has_conditions = true, .has_tokens = true };
+	struct subject s = {
+		.has_conditions = true,
+		.has_tokens = true,
+		.has_backslash = true,
+		.has_abort = true,
+	};
 	const struct http_options options = { .threads = 2 };
 	struct err err = ERR_INIT;
 	char *location;
@@ -165,7 +182,7 @@ int main(int argc, char **argv)
 	s.how.read_only = o.dir != NULL;
 	s.has_any_key = strncmp(location, "file://", 7) != 0;
 	must(http_engine_new(&s.engine, &options, &err), &err, "engine");
-	s.how.creds = environment(!s.has_any_key, s.engine);
+	s.how.creds = environment(location, s.engine);
 	s.b = must_open(&s.how, s.engine);
 	if (o.dir) {
 		in_case(o.number);

@@ -19,6 +19,10 @@ struct subject {
 	bool has_conditions;
 	/* Some know no temporary keys, and pass over the token. */
 	bool has_tokens;
+	/* Azure reads one as a slash. */
+	bool has_backslash;
+	/* Azure has no uploads to give up: blocks without a list expire. */
+	bool has_abort;
 };
 
 void test_reading(struct subject *s);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "backends/auth/cred.h"
+#include "backends/azure/azure_connection.h"
 #include "backends/backend_sync.h"
 #include "backends/base/clock.h"
 #include "backends/http/http.h"
@@ -28,6 +29,28 @@ static inline void must(int r, const struct err *err, const char *what)
 		return;
 	printf("Bail out! %s: %s\n", what, err->text);
 	exit(99);
+}
+
+static inline bool is_scheme(const char *uri, const char *scheme)
+{
+	size_t len = strlen(scheme);
+
+	return !strncmp(uri, scheme, len) && !strncmp(uri + len, "://", 3);
+}
+
+/* OSMO's connection string, for the account of an azure:// location. */
+static inline struct cred_source *azure_creds(const char *location,
+					      const char *connection)
+{
+	cleanup_uri struct uri uri = { .text = NULL };
+	struct cred_source *creds = NULL;
+	struct err err = ERR_INIT;
+
+	must(uri_parse_location(&uri, location, &err), &err, "uri");
+	must(azure_connection_source(&creds, "test", connection, uri.host,
+				     &err),
+	     &err, "connection string");
+	return creds;
 }
 
 /* What is opened: like a backend_spec, with the URI as text. */

@@ -14,12 +14,17 @@ static const char *const odd_keys[] = {
 	"odd/a b",
 	"odd/a+b%20c",
 	"odd/a<b>&\"c\"",
-	"odd/back\\slash",
 	"odd/d=e&f=g",
 	"odd/h#i?j",
 	"odd/tab\there",
 	"odd/{|}^`[]",
 	"odd/\xc3\xbc/\xe6\x97\xa5",
+};
+
+/* Azure takes the one for the other. */
+static const char *const slash_keys[] = {
+	"slash/a/b",
+	"slash/a\\b",
 };
 
 static const char *const any_keys[] = {
@@ -282,6 +287,10 @@ void test_listing(struct subject *s)
 	in_case(11);
 	check_list(s, "nothing/", NULL, "", "no keys");
 	check_keys(s, 2, "odd/", odd_keys, ARRAY_SIZE(odd_keys));
+	if (s->has_backslash)
+		check_keys(s, 2, "slash/", slash_keys, ARRAY_SIZE(slash_keys));
+	else
+		skip("a backslash in a key", "Azure reads it as a slash");
 	if (s->has_any_key) {
 		check_keys(s, 3, "any/", any_keys, ARRAY_SIZE(any_keys));
 		markers(s);

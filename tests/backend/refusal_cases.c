@@ -103,21 +103,38 @@ static void made_up_token(struct subject *s, struct cred_source *creds)
 	cred_source_put_ref(creds);
 }
 
-void test_refusals(struct subject *s)
+#define SECRET_BASE64 "YS1zZWNyZXQtdGhhdC1ub2JvZHktbWF5LXNlZQ=="
+
+static void azure_strangers(struct subject *s)
+{
+	cleanup_uri struct uri uri = { .text = NULL };
+	struct err err = ERR_INIT;
+	char text[512];
+
+	must(uri_parse_location(&uri, s->how.uri, &err), &err, "uri");
+	(void)snprintf(text, sizeof(text), "AccountName=%s;AccountKey=%s",
+		       uri.host, SECRET_BASE64);
+	check_refused(s, azure_creds(s->how.uri, text), "a wrong key");
+	(void)snprintf(text, sizeof(text),
+		       "AccountName=%s;SharedAccessSignature=sv=2020-12-06&"
+		       "sr=c&sp=r&se=2099-01-01T00%%3A00%%3A00Z&sig=%s",
+		       uri.host, SECRET);
+	check_refused(s, azure_creds(s->how.uri, text), "a made-up SAS");
+	check_refused(s, make_cred("NOBODY", SECRET, NULL),
+		      "a key of another kind of store");
+}
+
+static void strangers(struct subject *s)
 {
 	const char *id = getenv("AWS_ACCESS_KEY_ID");
 	const char *secret = getenv("AWS_SECRET_ACCESS_KEY");
-	struct object_info info;
-	struct err err = ERR_INIT;
 
-	must(put_text(s->b, "secret", "x", false, NULL, &info), &err, "put");
-	in_case(40);
 	check_refused(s, make_cred(id, SECRET, NULL), "a wrong secret");
 	if (s->has_tokens)
 		made_up_token(s, make_cred(id, secret, SECRET));
 	else
 		skip("a made-up token", "the store knows no temporary keys");
-	if (strncmp(s->how.uri, "swift://", 8)) {
+	if (!is_scheme(s->how.uri, "swift")) {
 		check_refused(s, make_cred("NOBODY", SECRET, NULL),
 			      "a stranger");
 	} else {
@@ -126,6 +143,19 @@ void test_refusals(struct subject *s)
 			      "a credential of another namespace");
 		in_case(40);
 	}
+}
+
+void test_refusals(struct subject *s)
+{
+	struct object_info info;
+	struct err err = ERR_INIT;
+
+	must(put_text(s->b, "secret", "x", false, NULL, &info), &err, "put");
+	in_case(40);
+	if (is_scheme(s->how.uri, "azure"))
+		azure_strangers(s);
+	else
+		strangers(s);
 	check_refused(s, nobody(), "an unsigned request");
 	in_case(0);
 	missing_bucket(s);

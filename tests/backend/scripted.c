@@ -94,6 +94,7 @@ int main(void)
 	scripted_lists();
 	scripted_writes();
 	scripted_google();
+	scripted_azure();
 	http_engine_free(engine);
 	cred_source_put_ref(own_creds);
 	return cases_done();

@@ -54,5 +54,6 @@ void scripted_refusals(void);
 void scripted_lists(void);
 void scripted_writes(void);
 void scripted_google(void);
+void scripted_azure(void);
 
 #endif

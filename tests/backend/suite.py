@@ -15,7 +15,7 @@ def run_suite(tap, name, uri, *args, url=None, style=None, env=None, lacks=(), p
     words = [*args, *(f'-l{w}' for w in lacks)]
     words += ([f'-u{url}'] if url else []) + ([f'-s{style}'] if style else [])
     clean = {k: v for k, v in os.environ.items()
-             if not k.startswith('AWS_') and k != 'OSMO_S3_ADDRESSING_STYLE'}
+             if not k.startswith(('AWS_', 'AZURE_')) and k != 'OSMO_S3_ADDRESSING_STYLE'}
     p = subprocess.run([*prefix, SUITE, *words, uri], stdout=subprocess.PIPE, text=True,
                        errors='replace', timeout=300, env={**clean, **(env or {})})
     n = 0

@@ -18,6 +18,7 @@ import urllib.parse
 import harness
 
 sys.path.insert(0, os.path.join(harness.TOP, 'tests', 'tools'))
+import azure_client                                          # noqa: E402
 import s3_client                                             # noqa: E402
 
 SERVERS = os.path.join(harness.TOP, 'tests', 'servers')
@@ -124,6 +125,9 @@ class Azurite(Server):
     @property
     def endpoint(self):
         return self.env['AZURE_ENDPOINT']
+
+    def client(self, endpoint=None):
+        return azure_client.Azure(endpoint or self.endpoint, self.account, self.key)
 
     @property
     def account(self):

@@ -148,11 +148,8 @@ static bool look_at_way(struct bucket_check *c)
 	if (t->resolve_us < 0)
 		tell_reach_failed(c, "resolve", "is the host right (override_url, region of the bucket), and this machine's DNS?",
 				  &err);
-	else if (t->is_tls_failed && err.class == ERR_AUTH)
-		tell_reach_failed(c, "tls", "a certificate of your own authority: datasetfs: {ca_file: FILE.pem}, or SSL_CERT_FILE",
-				  &err);
 	else if (t->is_tls_failed)
-		tell_reach_failed(c, "tls", "does it speak TLS there? If not, write http:// as the bucket's override_url",
+		tell_reach_failed(c, "tls", "for an authority of your own datasetfs: {ca_file: FILE.pem}; where no TLS is spoken, http:// in the bucket's override_url",
 				  &err);
 	else if (t->connect_us < 0)
 		tell_reach_failed(c, "connect", "is there a route, a firewall, a proxy (https_proxy, no_proxy)?",

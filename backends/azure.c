@@ -112,6 +112,24 @@ static void azure_release(struct backend *b)
 	identity_release(&ab->identity);
 }
 
+static struct http_engine *azure_engine(struct backend *b)
+{
+	return ((struct azure_backend *)b)->engine;
+}
+
+static struct identity *azure_identity(struct backend *b)
+{
+	return &((struct azure_backend *)b)->identity;
+}
+
+static void azure_origin(struct backend *b, struct buf *out)
+{
+	const struct azure_backend *ab = (struct azure_backend *)b;
+
+	buf_printf(out, "%s://%s/", ab->at.is_https ? "https" : "http",
+		   ab->at.authority);
+}
+
 static const struct backend_ops azure_ops = {
 	/* clang-format off */
 	.start = {
@@ -129,6 +147,9 @@ static const struct backend_ops azure_ops = {
 	/* clang-format on */
 	.later = azure_later,
 	.release = azure_release,
+	.engine = azure_engine,
+	.identity = azure_identity,
+	.origin = azure_origin,
 };
 
 static int choose_address(struct address *at, const struct backend_spec *spec,

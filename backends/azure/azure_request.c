@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 #include "backends/auth/azure_key.h"
-#include "backends/base/digest.h"
 #include "backends/base/encode.h"
+#include "backends/object/header.h"
 
 #define PAIRS_MAX 10
 
@@ -74,21 +74,19 @@ static void draft_get(struct draft *d, const struct backend_op *op)
 	add_header(d, "x-ms-range", d->range);
 }
 
-static void draft_body(struct draft *d, const void *body, size_t len)
+static void draft_body(struct draft *d, const void *body, size_t len,
+		       bool is_spoiled)
 {
-	uint8_t md5[MD5_SIZE];
-
 	d->method = HTTP_PUT;
 	d->body = body;
 	d->body_len = len;
-	digest_md5(md5, len ? body : "", len);
-	encode_base64(&d->md5, md5, sizeof(md5));
+	header_content_md5(&d->md5, body, len, is_spoiled);
 	add_header(d, "content-md5", d->md5.data);
 }
 
 static void draft_put(struct draft *d, const struct backend_op *op)
 {
-	draft_body(d, op->data, op->len);
+	draft_body(d, op->data, op->len, op->is_spoiled);
 	add_header(d, "x-ms-blob-type", "BlockBlob");
 	if (op->content_type)
 		add_header(d, "content-type", op->content_type);
@@ -110,7 +108,7 @@ void azure_block_id(char out[AZURE_BLOCK_ID_SIZE], const char *upload_id,
 
 static void draft_block(struct draft *d, const struct backend_op *op)
 {
-	draft_body(d, op->data, op->len);
+	draft_body(d, op->data, op->len, op->is_spoiled);
 	azure_block_id(d->block_id, op->upload_id, op->part_number);
 	add_query(d, "comp", "block");
 	add_query(d, "blockid", d->block_id);
@@ -139,7 +137,7 @@ static void make_block_list(struct azure_call *call)
 static void draft_complete(struct draft *d, struct azure_call *call)
 {
 	make_block_list(call);
-	draft_body(d, call->body.data, call->body.len);
+	draft_body(d, call->body.data, call->body.len, false);
 	add_query(d, "comp", "blocklist");
 	add_header(d, "content-type", "application/xml");
 	add_conditions(d, call->op);

@@ -81,8 +81,13 @@ static struct ruling by_status(const struct backend_op *op, int status,
 struct ruling azure_rule(const struct backend_op *op, int status,
 			 const char *code)
 {
+	static const struct ruling spoiled =
+		RULING(FAIL, ERR_CORRUPT, EBADMSG);
 	const struct ruling *known =
 		ruling_find(by_code, ARRAY_SIZE(by_code), code);
+
+	if (op->is_spoiled && !strcmp(code, "Md5Mismatch"))
+		return spoiled;
 
 	if (known)
 		return *known;

@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 #include <time.h>
+#include "backends/base/digest.h"
+#include "backends/base/encode.h"
 
 bool header_get(const struct http_response *rs, const char *name,
 		char value[HEADER_MAX])
@@ -125,4 +127,15 @@ bool header_content_range(uint64_t *first, uint64_t *last, uint64_t *total,
 bool header_length(uint64_t *out, const char *text)
 {
 	return take_u64(&text, out) && !*text;
+}
+
+void header_content_md5(struct buf *out, const void *body, size_t len,
+			bool is_spoiled)
+{
+	uint8_t md5[MD5_SIZE];
+
+	digest_md5(md5, len ? body : "", len);
+	if (is_spoiled)
+		md5[0] ^= 1;
+	encode_base64(out, md5, sizeof(md5));
 }

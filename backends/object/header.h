@@ -35,4 +35,10 @@ bool header_content_range(uint64_t *first, uint64_t *last, uint64_t *total,
 /* A Content-Length or a list's size, below 2^63. */
 bool header_length(uint64_t *out, const char *text);
 
+/*
+ * Appends the Content-MD5 of a body; is_spoiled: another one (backend.h).
+ */
+void header_content_md5(struct buf *out, const void *body, size_t len,
+			bool is_spoiled);
+
 #endif

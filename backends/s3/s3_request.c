@@ -134,14 +134,9 @@ static void draft_get(struct draft *d, struct s3_call *call)
 static void draft_body(struct draft *d, const void *body, size_t len,
 		       bool is_spoiled)
 {
-	uint8_t md5[MD5_SIZE];
-
 	d->body = body;
 	d->body_len = len;
-	digest_md5(md5, len ? body : "", len);
-	if (is_spoiled)
-		md5[0] ^= 1;
-	encode_base64(&d->md5, md5, sizeof(md5));
+	header_content_md5(&d->md5, body, len, is_spoiled);
 	add_header(d, "content-md5", d->md5.data);
 }
 

@@ -91,17 +91,41 @@ static bool is_refused(struct reload *r)
 
 /* ---- the kernel ---- */
 
-/* Names of the root that mean something else by now. */
-static void invalidate_names(struct fs *fs, struct bucket *const *before,
+/* One bucket as it was before; NULL: not there. */
+struct seen {
+	struct bucket *bucket;
+	struct bucket_access access;
+};
+
+static struct seen see(struct fs *fs, size_t i)
+{
+	struct seen seen = { .bucket = buckets_at(fs->buckets, i) };
+
+	if (seen.bucket)
+		seen.access = bucket_access(seen.bucket);
+	return seen;
+}
+
+static bool is_as_before(const struct seen *a, const struct seen *b)
+{
+	return a->bucket == b->bucket && a->access.uid == b->access.uid &&
+	       a->access.gid == b->access.gid &&
+	       a->access.access == b->access.access;
+}
+
+/* Names of the root that mean something else by now, or to others. */
+static void invalidate_names(struct fs *fs, const struct seen *before,
 			     size_t n_before)
 {
 	for (size_t i = 0; i < buckets_count(fs->buckets); i++) {
-		struct bucket *was = i < n_before ? before[i] : NULL;
-		struct bucket *is = buckets_at(fs->buckets, i);
+		const struct seen none = { .bucket = NULL };
+		const struct seen *was = i < n_before ? &before[i] : &none;
+		const struct seen is = see(fs, i);
 
-		if (was != is)
+		if (!is_as_before(was, &is))
 			invalidate_name(fs->invalidate, NODEID_ROOT,
-					bucket_name(is ? is : was));
+					bucket_name(is.bucket ? is.bucket :
+								was->bucket));
 	}
 }
 
@@ -161,7 +185,7 @@ static int serve(struct reload *r, struct settings *st, struct err *err)
 {
 	struct fs *fs = r->fs;
 	size_t n = buckets_count(fs->buckets);
-	cleanup_free struct bucket **before = calloc(n + 1, sizeof(*before));
+	cleanup_free struct seen *before = calloc(n + 1, sizeof(*before));
 	int result;
 
 	if (!before) {
@@ -169,7 +193,7 @@ static int serve(struct reload *r, struct settings *st, struct err *err)
 		return err_nomem(err);
 	}
 	for (size_t i = 0; i < n; i++)
-		before[i] = buckets_at(fs->buckets, i);
+		before[i] = see(fs, i);
 	result = buckets_reload(fs->buckets, st, r->opt.strict, err);
 	if (result == 0)
 		invalidate_names(fs, before, n);

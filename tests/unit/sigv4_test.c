@@ -55,9 +55,9 @@ static const struct vector s3_vectors[] = {
 };
 
 /*
- * The cases of the SigV4 test suite (aws-c-auth, v4) that hold for S3: all
- * but the six whose path is normalised to another one, which S3 does not do,
- * and post-sts-header-after, whose token stays unsigned.
+ * The cases of the SigV4 test suite (aws-c-auth, v4) that hold for S3: of its
+ * 38, all but the six whose path is normalised to another one, which S3 does
+ * not do, and post-sts-header-after, whose token stays unsigned.
  */
 static const struct vector suite_vectors[] = {
 	{ "get-header-key-duplicate", "GET", "/", { { 0 } },
@@ -97,11 +97,16 @@ static const struct vector suite_vectors[] = {
 	{ "get-space-unnormalized", "GET", "/example space/", { { 0 } },
 	  { { 0 } }, NULL, NULL,
 	  "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741" },
+	{ "get-space-normalized", "GET", "/example space/", { { 0 } },
+	  { { 0 } }, NULL, NULL,
+	  "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741" },
 	{ "get-unreserved", "GET", "/" UNRESERVED, { { 0 } }, { { 0 } }, NULL,
 	  NULL,
 	  "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f" },
 	{ "get-utf8", "GET", "/\u1234", { { 0 } }, { { 0 } }, NULL, NULL,
 	  "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85" },
+	{ "get-vanilla", "GET", "/", { { 0 } }, { { 0 } }, NULL, NULL,
+	  "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31" },
 	{ "get-vanilla-empty-query-key", "GET", "/", { { "Param1", "value1" } },
 	  { { 0 } }, NULL, NULL,
 	  "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb" },
@@ -137,6 +142,11 @@ static const struct vector suite_vectors[] = {
 	{ "post-sts-header-before", "POST", "/", { { 0 } }, { { 0 } }, NULL,
 	  STS,
 	  "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead" },
+	{ "post-vanilla", "POST", "/", { { 0 } }, { { 0 } }, NULL, NULL,
+	  "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b" },
+	{ "post-vanilla-empty-query-value", "POST", "/",
+	  { { "Param1", "value1" } }, { { 0 } }, NULL, NULL,
+	  "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11" },
 	{ "post-vanilla-query", "POST", "/", { { "Param1", "value1" } },
 	  { { 0 } }, NULL, NULL,
 	  "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11" },

@@ -14,7 +14,8 @@
  * - A note is none or the last; after a crash one since the last that was
  *   safe: closed upon, or that nothing is valid (fingerprint 0), flushed.
  * - On a disk that works, what was put last is there, WINDOW of the size of
- *   it; after a kill all of that but what the open segment held.
+ *   it; after a kill all of that but what the open segment held.  That is
+ *   counted from what is known to be written: what was queued is not in it.
  * - The files never take more than size, nor of what is to stay free.
  */
 #include <config.h>
@@ -76,6 +77,7 @@ static char dir[128];
 static uint64_t rng, size, capacity, n_ops;
 static enum trouble trouble;
 static uint64_t put_bytes, unflushed;
+static uint64_t written_bytes;	/* of put_bytes, for certain */
 static bool has_put;	/* in this life: then the room was looked at */
 
 static struct {
@@ -164,6 +166,7 @@ static void flush(void)
 	unflushed = 0;
 	if (faulty_disk_is_dead())
 		return;
+	written_bytes = put_bytes;
 	check_pause();
 	for (unsigned b = FIXED; b < BLOBS; b++)
 		if (blobs[b].is_known && blobs[b].has_note &&
@@ -442,7 +445,8 @@ static bool outlives(uint64_t at, enum end end)
 {
 	if (trouble != TROUBLE_NONE || end == END_POWER || !is_within(at))
 		return false;
-	return end == END_CLOSE || put_bytes - at > size / SEGMENTS;
+	return end == END_CLOSE ||
+	       (at < written_bytes && written_bytes - at > size / SEGMENTS);
 }
 
 static void remember(enum end end)

@@ -139,3 +139,22 @@ Test(osmo_checksum, is_the_md5_of_paths_and_etags_in_order)
 	cr_expect_str_eq(text, "");
 	osmo_checksum_free(sum);
 }
+
+Test(osmo_etag, of_an_object_is_what_proves_its_content_or_pins_it_best)
+{
+	struct object_info info = { .etag = "0cc175b9c0f1b6a831c399e269772661",
+				    .generation = "1732156539000123" };
+
+	cr_expect_str_eq(osmo_etag_of(&info),
+			 "0cc175b9c0f1b6a831c399e269772661");
+	strcpy(info.etag, "0cc175b9c0f1b6a831c399e269772661-3");
+	cr_expect_str_eq(osmo_etag_of(&info),
+			 "0cc175b9c0f1b6a831c399e269772661-3");
+	/* Google's, of an object composed of others. */
+	strcpy(info.etag, "CPjF2/eA4u4CEAE=");
+	cr_expect_str_eq(osmo_etag_of(&info), "1732156539000123");
+	info.generation[0] = '\0';
+	cr_expect_str_eq(osmo_etag_of(&info), "CPjF2/eA4u4CEAE=");
+	info.etag[0] = '\0';
+	cr_expect_str_eq(osmo_etag_of(&info), "");
+}

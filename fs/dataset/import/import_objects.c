@@ -11,6 +11,7 @@
 #include "backends/base/clock.h"
 #include "backends/base/encode.h"
 #include "fs/dataset/catalog_store/json_text.h"
+#include "fs/dataset/osmo/osmo_etag.h"
 #include "fs/dataset/tree/tree_path.h"
 
 #define PAGE_TIMEOUT_MS 60000
@@ -47,13 +48,14 @@ static int take(struct walk *w, const char *path, const char *uri,
 		const struct object_info *info, struct err *err)
 {
 	struct import_objects *out = w->out;
+	const char *etag = osmo_etag_of(info);
 	const struct osmo_entry e = {
 		.relative_path = path,
 		.relative_path_len = strlen(path),
 		.storage_path = uri,
 		.storage_path_len = strlen(uri),
-		.etag = object_validator(info),
-		.etag_len = strlen(object_validator(info)),
+		.etag = etag,
+		.etag_len = strlen(etag),
 		.size = info->size,
 	};
 

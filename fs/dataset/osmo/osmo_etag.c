@@ -54,6 +54,15 @@ void osmo_etag_format(char out[OSMO_ETAG_TEXT_MAX], const uint8_t md5[MD5_SIZE],
 			 OSMO_ETAG_TEXT_MAX - 2 * MD5_SIZE, "-%u", parts);
 }
 
+const char *osmo_etag_of(const struct object_info *info)
+{
+	struct osmo_etag parsed;
+
+	return osmo_etag_parse(&parsed, info->etag, strlen(info->etag)) ?
+		       info->etag :
+		       object_validator(info);
+}
+
 bool osmo_etag_fits(uint32_t parts, uint64_t size)
 {
 	if (size <= OSMO_PART)

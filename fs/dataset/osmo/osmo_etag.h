@@ -7,6 +7,7 @@
 #ifndef DATASETFS_DATASET_OSMO_ETAG_H
 #define DATASETFS_DATASET_OSMO_ETAG_H
 
+#include "backends/backend.h"
 #include "backends/base/digest.h"
 #include "backends/base/err.h"
 
@@ -23,6 +24,13 @@ struct osmo_etag {
 bool osmo_etag_parse(struct osmo_etag *out, const char *text, size_t len);
 void osmo_etag_format(char out[OSMO_ETAG_TEXT_MAX], const uint8_t md5[MD5_SIZE],
 		      uint32_t parts);
+
+/*
+ * What a manifest of ours says of an object that stays where it is: the ETag
+ * where it is such a text, for it proves the content; else the validator that
+ * pins best, a generation before an ETag.
+ */
+const char *osmo_etag_of(const struct object_info *info);
 
 /*
  * Whether OSMO, hashing a file of so many bytes, writes so many parts.  A blob

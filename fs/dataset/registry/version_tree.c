@@ -12,6 +12,7 @@
 #include "backends/base/log.h"
 #include "fs/dataset/registry/buckets_impl.h"
 #include "fs/dataset/registry/manifest_source.h"
+#include "fs/dataset/osmo/osmo_etag.h"
 #include "fs/dataset/osmo/osmo_repair_queue.h"
 
 #define LOG "tree"
@@ -103,6 +104,7 @@ static int add_legacy_entry(void *arg, const struct list_entry *e,
 {
 	struct legacy *legacy = arg;
 	cleanup_buf struct buf source = BUF_INIT;
+	const char *etag = osmo_etag_of(&e->info);
 	size_t len = strlen(e->key);
 
 	/* Directory markers, and the prefix itself, are no files. */
@@ -113,8 +115,7 @@ static int add_legacy_entry(void *arg, const struct list_entry *e,
 		return err_nomem(err);
 	return tree_build_add(legacy->build, e->key + legacy->skip,
 			      len - legacy->skip, source.data, source.len,
-			      e->info.size, e->info.etag, strlen(e->info.etag),
-			      TREE_OK, err);
+			      e->info.size, etag, strlen(etag), TREE_OK, err);
 }
 
 static int build_legacy(struct bucket *b, const struct version *v,

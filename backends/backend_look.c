@@ -79,6 +79,7 @@ int backend_identity(struct backend *b, int64_t deadline_ms,
 	};
 	struct identity *id = b->ops->identity ? b->ops->identity(b) : NULL;
 	cleanup_cred struct cred cred = { .kind = CRED_ANONYMOUS };
+	struct cred_state state;
 	int r;
 
 	*out = (struct backend_identity){
@@ -98,8 +99,8 @@ int backend_identity(struct backend *b, int64_t deadline_ms,
 			       err->text);
 	if (r < 0)
 		return r;
-	(void)snprintf(out->name, sizeof(out->name), "%s",
-		       cred_source_name(id->creds));
+	cred_source_state(id->creds, &state);
+	(void)snprintf(out->name, sizeof(out->name), "%s", state.name);
 	out->is_anonymous = cred.kind == CRED_ANONYMOUS;
 	out->expires_s = cred.expires_s;
 	return 0;

@@ -26,7 +26,7 @@ int backend_reach(struct backend *b, int64_t deadline_ms,
 void backend_origin(struct backend *b, struct buf *out);
 
 struct backend_identity {
-	char name[256];		/* cred_source_name() */
+	char name[256];		/* of the source that counts */
 	bool is_anonymous;
 	int64_t expires_s;	/* wall clock; INT64_MAX: never */
 };

@@ -3,6 +3,7 @@
 #include "backends/auth/cred_impl.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "backends/base/env.h"
@@ -172,6 +173,17 @@ void cred_source_accepted(struct cred_source *src, uint64_t generation)
 const char *cred_source_name(struct cred_source *src)
 {
 	return src->ops->name ? src->ops->name(src) : src->name;
+}
+
+void cred_source_state(struct cred_source *src, struct cred_state *out)
+{
+	memset(out, 0, sizeof(*out));
+	(void)snprintf(out->name, sizeof(out->name), "%s",
+		       cred_source_name(src));
+	out->is_known = true;
+	out->expires_s = INT64_MAX;
+	if (src->ops->state)
+		src->ops->state(src, out);
 }
 
 struct cred_source *cred_source_get_ref(struct cred_source *src)

@@ -67,6 +67,17 @@ void cred_source_accepted(struct cred_source *src, uint64_t generation);
 /* "secret prod-bucket-cred", "environment", "profile default", "anonymous". */
 const char *cred_source_name(struct cred_source *src);
 
+/*
+ * Who it is, for people: copied, as a source may be replaced.  Asks nobody.
+ */
+struct cred_state {
+	char name[160];		/* of the source that counts */
+	bool is_known;		/* a credential, if it was ever wanted */
+	int64_t expires_s;	/* of that; INT64_MAX: never */
+	char problem[ERR_TEXT_MAX]; /* the last failure; "" after a success */
+};
+void cred_source_state(struct cred_source *src, struct cred_state *out);
+
 struct cred_source *cred_source_get_ref(struct cred_source *src);
 void cred_source_put_ref(struct cred_source *src);
 

@@ -104,6 +104,16 @@ static const char *chain_name(struct cred_source *src)
 				  cred_source_name(chain->sources[chosen]);
 }
 
+static void chain_state(struct cred_source *src, struct cred_state *out)
+{
+	struct cred_chain *chain = (struct cred_chain *)src;
+	int chosen = atomic_load(&chain->chosen);
+
+	out->is_known = chosen != NOBODY;
+	if (chosen != NOBODY)
+		cred_source_state(chain->sources[chosen], out);
+}
+
 static void chain_release(struct cred_source *src)
 {
 	struct cred_chain *chain = (struct cred_chain *)src;
@@ -121,6 +131,7 @@ int cred_source_chain(struct cred_source **out, struct cred_source **sources,
 		.denied = chain_denied,
 		.accepted = chain_accepted,
 		.name = chain_name,
+		.state = chain_state,
 		.release = chain_release,
 	};
 	struct cred_chain *chain;

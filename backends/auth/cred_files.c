@@ -194,6 +194,18 @@ static void files_refused(struct cred_source *src, uint64_t generation)
 	lock_drop(&files->lock);
 }
 
+static void files_state(struct cred_source *src, struct cred_state *out)
+{
+	struct cred_files *files = (struct cred_files *)src;
+
+	lock_take(&files->lock);
+	out->is_known = files->answer.r == 0;
+	if (files->answer.r < 0)
+		(void)snprintf(out->problem, sizeof(out->problem), "%s",
+			       files->answer.err.text);
+	lock_drop(&files->lock);
+}
+
 static void files_release(struct cred_source *src)
 {
 	struct cred_files *files = (struct cred_files *)src;
@@ -218,6 +230,7 @@ int cred_source_shared_files(struct cred_source **out, struct err *err)
 	static const struct cred_source_ops ops = {
 		.get = files_get,
 		.refused = files_refused,
+		.state = files_state,
 		.release = files_release,
 	};
 	struct profile_files where;

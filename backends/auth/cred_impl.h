@@ -21,9 +21,10 @@ struct cred_source_ops {
 	void (*denied)(struct cred_source *src, uint64_t generation);
 	void (*accepted)(struct cred_source *src, uint64_t generation);
 	const char *(*name)(struct cred_source *src);
+	void (*state)(struct cred_source *src, struct cred_state *out);
 	void (*release)(struct cred_source *src);
-	/* NULL slots: nothing to do, denied is refused, and the name is
-	   src->name. */
+	/* NULL slots: nothing to do, denied is refused, the name is src->name,
+	   and the state is that of something fixed. */
 };
 
 /* The first member of each source's own struct. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "backends/base/clock.h"
@@ -376,6 +377,19 @@ static void remote_accepted(struct cred_source *src, uint64_t generation)
 	lock_drop(&rm->lock);
 }
 
+static void remote_state(struct cred_source *src, struct cred_state *out)
+{
+	struct cred_remote *rm = (struct cred_remote *)src;
+
+	lock_take(&rm->lock);
+	out->is_known = rm->cred.generation;
+	out->expires_s = rm->cred.expires_s;
+	if (rm->last_r < 0)
+		(void)snprintf(out->problem, sizeof(out->problem), "%s",
+			       rm->last_err.text);
+	lock_drop(&rm->lock);
+}
+
 static void remote_release(struct cred_source *src)
 {
 	struct cred_remote *rm = (struct cred_remote *)src;
@@ -395,6 +409,7 @@ int cred_source_remote(struct cred_source **out, const char *name,
 		.refused = remote_refused,
 		.denied = remote_denied,
 		.accepted = remote_accepted,
+		.state = remote_state,
 		.release = remote_release,
 	};
 	struct cred_remote *rm = calloc(1, sizeof(*rm));

@@ -62,6 +62,14 @@ static void switch_accepted(struct cred_source *src, uint64_t generation)
 	cred_source_put_ref(current);
 }
 
+static void switch_state(struct cred_source *src, struct cred_state *out)
+{
+	struct cred_source *current = current_get_ref(src);
+
+	cred_source_state(current, out);
+	cred_source_put_ref(current);
+}
+
 static void switch_release(struct cred_source *src)
 {
 	struct cred_switch *sw = (struct cred_switch *)src;
@@ -75,6 +83,7 @@ static const struct cred_source_ops switch_ops = {
 	.refused = switch_refused,
 	.denied = switch_denied,
 	.accepted = switch_accepted,
+	.state = switch_state,
 	.release = switch_release,
 };
 

@@ -39,11 +39,27 @@ static void catalog_text(const json_t *bucket, struct buf *out)
 		buf_printf(out, ": %s", status_doc_text(c, "problem"));
 }
 
+/* "EC2 instance role until 2026-05-02T12:00:00Z", or what is wrong with it. */
+static void identity_text(const json_t *bucket, struct buf *out)
+{
+	const json_t *id = json_object_get(bucket, "identity");
+	const char *until = status_doc_text(id, "expires");
+	const char *problem = status_doc_text(id, "problem");
+
+	buf_clear(out);
+	buf_str(out, status_doc_text(id, "name"));
+	if (*until)
+		buf_printf(out, " until %s", until);
+	if (*problem)
+		buf_printf(out, ": %s", problem);
+}
+
 static int print_buckets(const json_t *doc, struct err *err)
 {
 	static const char *const headers[] = { "Bucket", "State", "Location",
-					       "Catalog" };
+					       "Identity", "Catalog" };
 	cleanup_buf struct buf catalog = BUF_INIT;
+	cleanup_buf struct buf identity = BUF_INIT;
 	struct table *t = NULL;
 	const json_t *b;
 	size_t i;
@@ -51,13 +67,15 @@ static int print_buckets(const json_t *doc, struct err *err)
 
 	json_array_foreach(json_object_get(doc, "buckets"), i, b) {
 		bool usable = json_is_true(json_object_get(b, "usable"));
-		const char *cells[4];
+		const char *cells[5];
 
 		catalog_text(b, &catalog);
+		identity_text(b, &identity);
 		cells[0] = status_doc_text(b, "name");
 		cells[1] = usable ? "usable" : "closed";
 		cells[2] = status_doc_text(b, "dataset_path");
-		cells[3] = usable ? catalog.data :
+		cells[3] = identity.data;
+		cells[4] = usable ? catalog.data :
 				    status_doc_text(b, "problem");
 		if (r == 0)
 			r = table_row(t, cells, err);

@@ -235,6 +235,14 @@ struct backend *bucket_backend(struct bucket *b)
 	return b->place ? b->place->backend : NULL;
 }
 
+bool bucket_identity(struct bucket *b, struct cred_state *out)
+{
+	if (!b->place || !b->place->creds)
+		return false;
+	cred_source_state(b->place->creds, out);
+	return true;
+}
+
 static int refuse_name(struct buckets *bs, const char *name, struct err *err)
 {
 	cleanup_bucket_set struct bucket_set *set = bucket_set_get(bs);

@@ -128,6 +128,10 @@ struct catalog_store *bucket_store(struct bucket *b);
 /* Of dataset_path, borrowed; NULL only where there is a problem. */
 struct backend *bucket_backend(struct bucket *b);
 
+/* Who reads it as of now; false where it needs nobody (file://). */
+struct cred_state;
+bool bucket_identity(struct bucket *b, struct cred_state *out);
+
 /* Milliseconds since the catalog was confirmed; -1: never. */
 int64_t bucket_catalog_age_ms(struct bucket *b);
 /* The last error of a look at the catalog, "" if the last one succeeded. */

@@ -587,3 +587,30 @@ Test(cred_remote, an_engine_is_not_freed_under_a_fetch)
 	http_engine_free(engine);
 	cr_assert(atomic_load(&state) == 2);
 }
+
+Test(cred_remote, its_state_is_told_and_nobody_asked)
+{
+	struct oracle o = { .life_s = 3600 };
+	struct cred_source *src = source(&o, &plain);
+	struct cred_source *sw;
+	struct cred_state state;
+	struct err err = ERR_INIT;
+	char id[32];
+
+	cr_assert(cred_source_switch(&sw, "bucket x", src, &err) == 0);
+	cred_source_state(sw, &state);
+	cr_assert(!strcmp(state.name, "oracle") && !state.is_known);
+	cr_assert(asked(&o) == 0);
+	cr_assert(look_again(src, id, &err) == 0);
+	cred_source_state(sw, &state);
+	cr_assert(state.is_known && state.expires_s == fake_s() + 3600);
+	cr_assert(!*state.problem);
+	set_r(&o, -EIO);
+	pass(3500);
+	fails_once(src, &o, 2);
+	cred_source_state(sw, &state);
+	cr_assert(state.is_known && !strcmp(state.problem, "the oracle is ill"),
+		  "%s", state.problem);
+	cred_source_put_ref(sw);
+	cred_source_put_ref(src);
+}

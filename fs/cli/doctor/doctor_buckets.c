@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "backends/auth/cred.h"
 #include "backends/backend_sync.h"
 #include "backends/base/clock.h"
 #include "fs/cli/doctor/doctor.h"
@@ -21,6 +22,26 @@ static const char *credential_of(const struct bucket *b)
 	const struct settings_cred *cred = bucket_settings(b)->cred;
 
 	return cred && cred->origin ? cred->origin : NULL;
+}
+
+/* Who it is when the ambient chain has found somebody, and until when. */
+static void identity_of(struct bucket *b, struct buf *out)
+{
+	char until[CLOCK_ISO_MAX];
+	struct cred_state state;
+
+	if (credential_of(b)) {
+		buf_str(out, credential_of(b));
+		return;
+	}
+	buf_str(out, "no credential of its own");
+	if (!bucket_identity(b, &state) || !state.is_known)
+		return;
+	buf_printf(out, ", %s", state.name);
+	if (state.expires_s == INT64_MAX)
+		return;
+	clock_format_iso(state.expires_s, until);
+	buf_printf(out, " until %s", until);
 }
 
 static void fix_of(const struct bucket *b, const struct err *err,
@@ -98,6 +119,7 @@ static void look_at_bucket(struct doctor *d, struct bucket *b)
 {
 	const struct settings_bucket *sb = bucket_settings(b);
 	cleanup_buf struct buf fix = BUF_INIT;
+	cleanup_buf struct buf who = BUF_INIT;
 	struct catalog *catalog = NULL;
 	struct err err = ERR_INIT;
 	int64_t begun_ms = clock_ms();
@@ -122,11 +144,11 @@ static void look_at_bucket(struct doctor *d, struct bucket *b)
 			    "%s answers, but has no catalog",
 			    sb->dataset_path);
 	} else {
+		identity_of(b, &who);
 		doctor_tell(d, VERDICT_OK, check, NULL,
 			    "%s: %zu datasets, %s, answered in %lld ms",
 			    sb->dataset_path, catalog->n_datasets,
-			    credential_of(b) ? credential_of(b) :
-					       "no credential of its own",
+			    who.data ? who.data : "",
 			    (long long)(clock_ms() - begun_ms));
 	}
 	if (catalog)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/auth/cred.h"
 #include "backends/base/clock.h"
 #include "backends/base/encode.h"
 #include "backends/base/log.h"
@@ -76,6 +77,26 @@ static json_t *catalog_status(struct fs *fs, struct bucket *b)
 	return o;
 }
 
+/* Never a key: who it is, and until when. */
+static json_t *identity_status(struct bucket *b)
+{
+	struct cred_state state;
+	json_t *o;
+
+	if (!bucket_identity(b, &state))
+		return json_null();
+	o = json_object();
+	json_object_set_new(o, "name", text(state.name));
+	json_object_set_new(o, "known", json_boolean(state.is_known));
+	json_object_set_new(o, "expires",
+			    state.is_known && state.expires_s != INT64_MAX ?
+				    date(state.expires_s) :
+				    json_null());
+	json_object_set_new(o, "problem",
+			    text(state.problem[0] ? state.problem : NULL));
+	return o;
+}
+
 static void add_bucket_owner_part(struct fs *fs, struct bucket *b,
 				  const struct settings_bucket *sb, json_t *o)
 {
@@ -84,6 +105,7 @@ static void add_bucket_owner_part(struct fs *fs, struct bucket *b,
 	json_object_set_new(o, "catalog_uri", plain_uri(sb->catalog));
 	json_object_set_new(o, "credential",
 			    text(sb->cred ? sb->cred->origin : NULL));
+	json_object_set_new(o, "identity", identity_status(b));
 	json_object_set_new(o, "catalog", catalog_status(fs, b));
 }
 

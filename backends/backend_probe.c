@@ -222,7 +222,8 @@ static int probe_md5(struct probe *probe, bool *works, struct err *err)
 	struct object_info info;
 	int r = backend_sync_put(probe->b, &rq, &info, err);
 
-	*works = r == -EBADMSG;
+	/* Not every store has a code of its own for it. */
+	*works = r == -EBADMSG || (r == -EIO && err->class == ERR_USAGE);
 	if (*works || is_unknown(r, err)) {
 		err_clear(err);
 		r = 0;

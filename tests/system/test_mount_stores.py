@@ -130,6 +130,7 @@ def main():
     harness.own_namespace()
     for key in [k for k in os.environ if k.startswith('AWS_')]:
         del os.environ[key]
+    os.environ['AWS_EC2_METADATA_DISABLED'] = 'true'
     only = sys.argv[1:]
     for kind in (radosgw, swift, scripted, nginx):
         if only and kind.__name__ not in only:

@@ -173,7 +173,8 @@ def drive(tap, top, store):
     clean = {k: '' for k in os.environ if k.startswith('AWS_')}
     # The ambient place of a bucket without a credential.
     env = dict(clean, AWS_ENDPOINT_URL_S3=store.endpoint, HOME=top,
-               AWS_S3_FORCE_PATH_STYLE='true', OSMO_CONFIG_FILE_DIR=top + '/none')
+               AWS_S3_FORCE_PATH_STYLE='true', AWS_EC2_METADATA_DISABLED='true',
+               OSMO_CONFIG_FILE_DIR=top + '/none')
 
     clients = prepare(store, all_cases)
     for case in all_cases:

@@ -53,8 +53,8 @@ Test(google_token, an_oauth_answer)
 		"{\"access_token\":\"secret\\nx: y\",\"expires_in\":9}",
 		"{\"access_token\":\"\",\"expires_in\":9}",
 		"{\"access_token\":7,\"expires_in\":9}",
-		"{\"access_token\":\"secret\",\"expires_in\":9,"
-		"\"token_type\":\"MAC\"}",
+		("{\"access_token\":\"secret\",\"expires_in\":9,"
+		 "\"token_type\":\"MAC\"}"),
 		"{\"access_token\":\"secret\",\"expires_in\":9",
 	};
 

@@ -28,6 +28,6 @@ struct finding {
 	int64_t us;		/* what it took, -1: not measured */
 };
 void findings_tell(struct findings *f, const struct finding *finding,
-		   const char *fmt, va_list ap);
+		   const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
 
 #endif

@@ -104,6 +104,9 @@ uint32_t disk_slot_add(struct disk_cache *dc, struct segment *s)
 struct segment *disk_slot_take(struct disk_cache *dc, uint32_t slot)
 	REQUIRES(&dc->lock);
 
+/* --- disk_load.c: what the last process sealed --- */
+int disk_load(struct disk_cache *dc, struct err *err) MUST_CHECK;
+
 /* --- disk_writer.c: what is queued, and the thread that writes it --- */
 int disk_writer_start(struct disk_cache *dc, struct err *err) MUST_CHECK;
 void disk_enqueue(struct disk_cache *dc, struct disk_job *job)

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -26,7 +27,9 @@ void daemon_limits(void)
 	const struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
 	struct rlimit files;
 
-	if (setrlimit(RLIMIT_CORE, &none) < 0)
+	/* The limit alone does not hold for a core_pattern that is a pipe. */
+	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		log_warn("mount", "core files stay possible: error=%d", errno);
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return;

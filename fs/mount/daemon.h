@@ -13,7 +13,8 @@
 
 /*
  * What a serving process needs of its limits: no core file, which would hold
- * secrets, and as many descriptors as it may have.
+ * secrets, nobody of the same user who looks into its memory (so that its
+ * /proc/PID belongs to root), and as many descriptors as it may have.
  */
 void daemon_limits(void);
 

@@ -3,11 +3,12 @@
  * What a store gives without a file system: parallel GETs over kept
  * connections, one process, one thread.
  *
- *	limit [--in-flight N] [--seconds S] [--ca FILE] < LIST
+ *	limit [--in-flight N] [--seconds S] [--ca FILE] [--keep] < LIST
  *
  * The list (request_list.h) is gone through once; after S seconds (0: never)
  * nothing more is started.  Before the clock starts each of the N connections
- * has answered once.  Prints one line of JSON; an answer other than 200 or
+ * has answered once.  --keep copies what comes into a buffer a request, as
+ * whoever wants it has to.  Prints one line of JSON; an answer other than 200 or
  * 206, or a range that came short, ends it with status 1.
  */
 #include <config.h>
@@ -28,6 +29,7 @@ struct slot {
 	CURL *easy;
 	const struct item *item;
 	uint64_t got;
+	char *kept;		/* NULL: dropped */
 };
 
 struct limit {
@@ -35,6 +37,7 @@ struct limit {
 	struct request_list list;
 	size_t next;
 	const char *ca_file;
+	bool keeps;
 	struct slot slots[IN_FLIGHT_MAX];
 	unsigned n_slots;
 	double stop_at;		/* seconds() after which none is started */
@@ -45,7 +48,9 @@ static size_t count(char *data, size_t size, size_t n, void *arg)
 {
 	struct slot *s = arg;
 
-	(void)data;
+	/* Not while warming: the whole of a file may come. */
+	if (s->kept && s->got + size * n <= s->item->want)
+		memcpy(s->kept + s->got, data, size * n);
 	s->got += size * n;
 	return size * n;
 }
@@ -145,6 +150,21 @@ static void open_slots(struct limit *l)
 	}
 }
 
+static void keep(struct limit *l)
+{
+	uint64_t room = 0;
+
+	for (size_t i = 0; i < l->list.n; i++)
+		if (l->list.items[i].want > room)
+			room = l->list.items[i].want;
+	for (unsigned i = 0; i < l->n_slots; i++) {
+		l->slots[i].kept = malloc(room);
+		if (!l->slots[i].kept)
+			die("buffers", "no memory");
+		memset(l->slots[i].kept, 1, room);
+	}
+}
+
 /* All at once, so that each makes a connection of its own. */
 static void warm(struct limit *l)
 {
@@ -169,8 +189,10 @@ static void measure(struct limit *l, double for_seconds)
 
 static void close_slots(struct limit *l)
 {
-	for (unsigned i = 0; i < l->n_slots; i++)
+	for (unsigned i = 0; i < l->n_slots; i++) {
 		curl_easy_cleanup(l->slots[i].easy);
+		free(l->slots[i].kept);
+	}
 	curl_multi_cleanup(l->multi);
 	request_list_free(&l->list);
 }
@@ -181,13 +203,14 @@ int main(int argc, char **argv)
 		{ "in-flight", required_argument, NULL, 'n' },
 		{ "seconds", required_argument, NULL, 's' },
 		{ "ca", required_argument, NULL, 'c' },
+		{ "keep", no_argument, NULL, 'k' },
 		{ NULL, 0, NULL, 0 },
 	};
 	static struct limit l = { .n_slots = 16 };
 	double for_seconds = 0;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "n:s:c:", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "n:s:c:k", options, NULL)) != -1)
 		switch (c) {
 		case 'n':
 			l.n_slots = (unsigned)strtoul(optarg, NULL, 10);
@@ -197,6 +220,9 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			l.ca_file = optarg;
+			break;
+		case 'k':
+			l.keeps = true;
 			break;
 		default:
 			return 2;
@@ -208,6 +234,8 @@ int main(int argc, char **argv)
 	curl_global_init(CURL_GLOBAL_ALL);
 	request_list_read(&l.list);
 	open_slots(&l);
+	if (l.keeps)
+		keep(&l);
 	warm(&l);
 	measure(&l, for_seconds);
 	close_slots(&l);

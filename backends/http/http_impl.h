@@ -25,6 +25,8 @@
 #define HTTP_QUIET_MS 15000
 #define HTTP_SPARE_MAX 32
 #define HTTP_BUFFER_BYTES (128 << 10)
+/* For small reads: free() gives larger ones back to the kernel each time. */
+#define HTTP_SMALL_BUFFER_BYTES (32 << 10)
 /* A handle's, for reads from here on: 15 % less CPU for each, and 8 MiB for
    the 64 of them that may be under way; 512 KiB would be 24. */
 #define HTTP_LARGE_BYTES (1 << 20)

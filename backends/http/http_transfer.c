@@ -236,6 +236,15 @@ static void set_method(struct setup *s, struct http_transfer *t)
 	SET(s, CURLOPT_CUSTOMREQUEST, http_method_name(t->rq.method));
 }
 
+/* What one of them holds with its headers need not be larger. */
+static long buffer_bytes(const struct http_request *rq)
+{
+	if (rq->dst && rq->dst_len <= HTTP_SMALL_BUFFER_BYTES / 2)
+		return HTTP_SMALL_BUFFER_BYTES;
+	return rq->dst_len < HTTP_LARGE_BYTES ? HTTP_BUFFER_BYTES :
+						HTTP_LARGE_BUFFER_BYTES;
+}
+
 int http_transfer_init(struct http_transfer *t, CURL *easy, struct err *err)
 {
 	cleanup_buf struct buf origin = BUF_INIT;
@@ -268,9 +277,7 @@ int http_transfer_init(struct http_transfer *t, CURL *easy, struct err *err)
 	SET(&s, CURLOPT_URL, origin.data);
 	SET(&s, CURLOPT_REQUEST_TARGET, target);
 	set_method(&s, t);
-	SET(&s, CURLOPT_BUFFERSIZE,
-	    t->rq.dst_len < HTTP_LARGE_BYTES ? (long)HTTP_BUFFER_BYTES :
-					       (long)HTTP_LARGE_BUFFER_BYTES);
+	SET(&s, CURLOPT_BUFFERSIZE, buffer_bytes(&t->rq));
 	SET(&s, CURLOPT_HTTPHEADER, t->headers);
 	SET(&s, CURLOPT_ERRORBUFFER, t->curl_text);
 	SET(&s, CURLOPT_HEADERFUNCTION, http_reply_header);

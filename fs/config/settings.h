@@ -28,7 +28,7 @@ struct settings_cred {
 	char *origin;		/* "secret prod-bucket-cred", for status */
 	char *endpoint;		/* the profile it was written for */
 	char *region;
-	char *override_url;
+	char *override_url;	/* or azure's, of the connection string */
 	enum addressing addressing;
 	bool has_addressing;
 	char *access_key_id;

@@ -6,9 +6,11 @@
 #include <config.h>
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/azure/azure_connection.h"
 #include "fs/config/settings_context.h"
 
 static void wiped_free(char *text)
@@ -306,6 +308,44 @@ static void read_places(struct settings_context *context,
 	read_addressing(context, cred, node, up);
 }
 
+/* The account that the credential is for; NULL: not Azure's. */
+static const char *azure_account(const struct settings_bucket *bucket,
+				 const struct field_path *path)
+{
+	static const char scheme[] = "azure://";
+
+	if (bucket)
+		return bucket->has_location &&
+				       bucket->location.scheme == URI_AZURE ?
+			       bucket->location.host :
+			       NULL;
+	/* The client's file says it by the key. */
+	return strncmp(path->key, scheme, strlen(scheme)) == 0 ?
+		       path->key + strlen(scheme) :
+		       NULL;
+}
+
+/* A connection string, which says where the store is as well. */
+static void read_connection(struct settings_context *context,
+			    struct settings_cred *cred,
+			    const struct yaml_node *node,
+			    const struct field_path *up, const char *account)
+{
+	const struct field_path path = { up, "access_key" };
+	const struct yaml_node *value = yaml_node_get(node, path.key);
+	cleanup_azure_connection struct azure_connection conn;
+	struct err err = ERR_INIT;
+	int r = azure_connection_parse(&conn, cred->access_key, account, &err);
+
+	if (r == -ENOMEM)
+		context->no_memory = true;
+	else if (r < 0)
+		settings_context_problem(context, SETTINGS_PROBLEM, value->at,
+					 &path, "%s", err.text);
+	else if (!cred->override_url)
+		cred->override_url = steal_pointer(&conn.endpoint);
+}
+
 struct settings_cred *settings_cred_read(struct settings_context *context,
 					 const struct yaml_node *node,
 					 const struct field_path *path,
@@ -318,6 +358,7 @@ struct settings_cred *settings_cred_read(struct settings_context *context,
 	const struct field_path id = { path, "access_key_id" };
 	const struct field_path key = { path, "access_key" };
 	struct settings_cred *cred;
+	const char *account;
 
 	if (node->kind != NODE_MAPPING) {
 		settings_context_problem(
@@ -342,6 +383,9 @@ struct settings_cred *settings_cred_read(struct settings_context *context,
 	cred->access_key_id = required(context, node, &id);
 	cred->access_key = required(context, node, &key);
 	read_places(context, cred, node, path, bucket);
+	account = azure_account(bucket, path);
+	if (cred->access_key && account)
+		read_connection(context, cred, node, path, account);
 
 	/* The origin of what decides, which a Secret overrides. */
 	node = yaml_node_get(node, "access_key");

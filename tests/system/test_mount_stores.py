@@ -64,6 +64,21 @@ class WebPlace(Place):
         self.own = {'catalog': 'file://' + folder}
 
 
+class AzurePlace(Place):
+    """One account: its name is the endpoint's path."""
+
+    def __init__(self, name, server):
+        self.name, self.account, self.endpoint = name, server.account, server.endpoint
+        self.uri, self.client = f'azure://{server.account}/production/p', server.client()
+        self.cred = {'access_key_id': 'unused',
+                     'access_key': f'AccountName={server.account};AccountKey={server.key}'}
+
+    @property
+    def settings(self):
+        url = f'{self.endpoint.removesuffix("/" + self.account)}/{self.account}'
+        return {'default_credential': dict(self.cred, override_url=url)}
+
+
 def run_cases(tap, top, place, endpoint, name):
     place.endpoint = endpoint
     w = World(top, name.replace(' ', '-'), None, place)
@@ -112,6 +127,12 @@ def scripted(top):
 
 
 @contextlib.contextmanager
+def azurite(top):
+    with ds_servers.Azurite(top + '/server') as server:
+        yield [AzurePlace('azurite', server)]
+
+
+@contextlib.contextmanager
 def nginx(top):
     server = ds_servers.Nginx(top + '/server')
     os.mkdir(top + '/root')
@@ -132,7 +153,7 @@ def main():
         del os.environ[key]
     os.environ['AWS_EC2_METADATA_DISABLED'] = 'true'
     only = sys.argv[1:]
-    for kind in (radosgw, swift, scripted, nginx):
+    for kind in (radosgw, swift, scripted, azurite, nginx):
         if only and kind.__name__ not in only:
             continue
         with harness.scratch() as top:

@@ -80,12 +80,14 @@ class Azure:
     def delete(self, container, key):
         self.call('DELETE', container, key)
 
-    def put_tree(self, container, top):
+    make_bucket = make_container        # as s3_client calls it
+
+    def put_tree(self, container, top, prefix=''):
         for root, _, names in os.walk(top):
             for name in names:
                 path = os.path.join(root, name)
                 with open(path, 'rb') as f:
-                    self.put(container, os.path.relpath(path, top), f.read())
+                    self.put(container, prefix + os.path.relpath(path, top), f.read())
 
     def sas(self, permissions='rwdlac', minutes=60, key=None):
         """One of the account: what is appended to a URL."""

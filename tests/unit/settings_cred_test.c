@@ -158,3 +158,40 @@ Test(settings_cred, case_40_keys_in_the_file_itself_are_shown_nowhere)
 	cr_assert_not_null(bucket("p")->problem);
 	cr_assert_not(shown_anywhere("TOPSECRET1"), "%s", printed.data);
 }
+
+/* Of the account "acct". */
+static void load_azure(const char *cred)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+
+	buf_printf(&text,
+		   "buckets:\n"
+		   "  p:\n"
+		   "    dataset_path: azure://acct/cont/p\n"
+		   "    default_credential: {access_key_id: x, %s}\n", cred);
+	load_text(text.data);
+}
+
+Test(settings_cred, azures_key_is_a_connection_string_for_the_uris_account)
+{
+	load_azure("access_key: \"AccountName=acct;AccountKey=c2VjcmV0\"");
+	cr_assert_null(bucket("p")->problem, "%s", printed.data);
+	cr_assert_str_eq(bucket("p")->cred->override_url,
+			 "https://acct.blob.core.windows.net");
+	load_azure("access_key: UseDevelopmentStorage=true");
+	cr_assert_str_eq(bucket("p")->cred->override_url,
+			 "http://127.0.0.1:10000/devstoreaccount1");
+	load_azure("access_key: UseDevelopmentStorage=true, "
+		   "override_url: http://azurite:1/devstoreaccount1");
+	cr_assert_str_eq(bucket("p")->cred->override_url,
+			 "http://azurite:1/devstoreaccount1");
+	load_azure("access_key: \"AccountName=other;AccountKey=c2VjcmV0\"");
+	cr_assert_not_null(bucket("p")->problem);
+	cr_assert(told("another account than acct"), "%s", printed.data);
+	cr_assert_not(told("c2VjcmV0"), "%s", printed.data);
+	load_azure("access_key: \"c2VjcmV0\"");
+	cr_assert_not_null(bucket("p")->problem);
+	cr_assert(told("DefaultEndpointsProtocol=https;AccountName="), "%s",
+		  printed.data);
+	cr_assert_not(told("c2VjcmV0"), "%s", printed.data);
+}

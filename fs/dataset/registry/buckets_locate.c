@@ -17,6 +17,7 @@
 #include "backends/auth/aws/aws.h"
 #include "backends/auth/azure/azure.h"
 #include "backends/auth/google/cred_google.h"
+#include "backends/azure/azure_connection.h"
 #include "fs/dataset/registry/buckets_impl.h"
 
 static const struct settings_cred *
@@ -126,6 +127,10 @@ int buckets_location_spec(struct http_engine *engine,
 	if (!*cred)
 		return ambient_source(&spec->creds, location->scheme, engine, err);
 	spec_use_cred(spec, *cred);
+	if (location->scheme == URI_AZURE)
+		return azure_connection_source(&spec->creds, (*cred)->origin,
+					       (*cred)->access_key,
+					       location->host, err);
 	return cred_source_static(&spec->creds, (*cred)->origin,
 				  (*cred)->access_key_id, (*cred)->access_key,
 				  NULL, err);

@@ -1320,7 +1320,8 @@ static void start_proxy(const char *no_proxy)
 	char url[64];
 
 	loopback_start(&proxy, serve_tunnel);
-	(void)snprintf(url, sizeof(url), "http://localhost:%d", proxy.port);
+	(void)snprintf(url, sizeof(url), "http://me:s3cret@localhost:%d",
+		       proxy.port);
 	setenv("http_proxy", url, 1);
 	setenv("https_proxy", url, 1);
 	unsetenv("NO_PROXY");
@@ -1358,6 +1359,7 @@ Test(http, a_proxy_on_this_machine_carries_names_from_elsewhere)
 	/* It was asked, and knows no such host. */
 	cr_assert(proxy.requests == 1 && c.r < 0 && c.r != -EACCES, "%d %s",
 		  c.r, c.err.text);
+	cr_assert(!strstr(c.err.text, "s3cret"), "%s", c.err.text);
 	call_release(&c);
 
 	call_init(&c);
@@ -1367,6 +1369,7 @@ Test(http, a_proxy_on_this_machine_carries_names_from_elsewhere)
 	run(&c, &rq);
 	cr_assert(proxy.requests == 2 && c.r < 0 && c.r != -EACCES, "%d %s",
 		  c.r, c.err.text);
+	cr_assert(!strstr(c.err.text, "s3cret"), "%s", c.err.text);
 	call_release(&c);
 	stop();
 	loopback_stop(&proxy);

@@ -104,12 +104,12 @@ static void single_flight(void)
 	     "source");
 	n = n_with(src, "KEY1");
 	tap_ok(n == WAITERS && atomic_load(&n_fetched) == 1,
-	       "%u of %d threads get the first one, of %u fetch", n, WAITERS,
+	       "case 37: %u of %d threads get the first one, of %u fetch", n, WAITERS,
 	       atomic_load(&n_fetched));
 	atomic_fetch_add(&wall_s, 901);
 	n = n_with(src, "KEY2");
 	tap_ok(n == WAITERS && atomic_load(&n_fetched) == 2,
-	       "%u of %d at its end the second, of %u fetches", n, WAITERS,
+	       "case 37: %u of %d at its end the second, of %u fetches", n, WAITERS,
 	       atomic_load(&n_fetched));
 	cred_source_put_ref(src);
 	clock_fake(NULL, NULL);
@@ -249,7 +249,7 @@ static void rotate(struct http_engine *engine, struct loopback *server,
 	backend_put_ref(backend);
 	tap_ok(n_failed == 0 && n_wrong == 0 &&
 		       n_good >= ROTATIONS * EACH - READERS,
-	       "%d rotations under %d readers: %u reads, %u failed, %u wrong",
+	       "case 37: %d rotations under %d readers: %u reads, %u failed, %u wrong",
 	       ROTATIONS, READERS, n_good, n_failed, n_wrong);
 	tap_ok(store.n_refused >= ROTATIONS / 2,
 	       "they did meet keys that were taken back: %u times",

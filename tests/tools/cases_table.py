@@ -33,7 +33,7 @@ CASES = {
 }
 SERVERS = ['radosgw', 'swift', 'azurite', 'nginx', 'scripted', 'none']
 # Those whose lines do not begin with a server.
-LOGS = {'tests/backend/scripted.log': 'scripted'}
+LOGS = {'tests/backend/scripted.log': 'scripted', 'tests/backend/test_google.log': 'scripted'}
 LINE = re.compile(r'^(not )?ok\b[^a-zA-Z]*(.*?)( # SKIP .*)?$')
 CASE = re.compile(r'\bcase (\d+):|(?:^|::|\b)case_(\d+)_')
 BEGIN, END = '<!-- cases: made by "make cases-table" -->', '<!-- end of cases -->'

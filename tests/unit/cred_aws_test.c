@@ -79,7 +79,7 @@ static struct cred_source *imds(void)
 	return make(cred_source_imds);
 }
 
-Test(cred_aws, imds_asks_for_a_token_a_role_and_its_keys)
+Test(cred_aws, case_38_imds_asks_for_a_token_a_role_and_its_keys)
 {
 	struct cred_source *src = imds();
 
@@ -94,7 +94,7 @@ Test(cred_aws, imds_asks_for_a_token_a_role_and_its_keys)
 	cred_source_put_ref(src);
 }
 
-Test(cred_aws, imds_behind_a_hop_limit_is_given_up_fast_and_named)
+Test(cred_aws, case_38_imds_behind_a_hop_limit_is_given_up_fast_and_named)
 {
 	struct cred_source *src = imds();
 	int64_t start_ms = clock_ms();
@@ -110,7 +110,7 @@ Test(cred_aws, imds_behind_a_hop_limit_is_given_up_fast_and_named)
 	cred_source_put_ref(src);
 }
 
-Test(cred_aws, imds_version_1_is_used_only_where_it_is_allowed)
+Test(cred_aws, case_38_imds_version_1_is_used_only_where_it_is_allowed)
 {
 	struct cred_source *src = imds();
 
@@ -128,7 +128,7 @@ Test(cred_aws, imds_version_1_is_used_only_where_it_is_allowed)
 	cred_source_put_ref(src);
 }
 
-Test(cred_aws, imds_answers_that_are_none)
+Test(cred_aws, case_38_imds_answers_that_are_none)
 {
 	static const struct {
 		const char *role;
@@ -173,7 +173,7 @@ Test(cred_aws, imds_answers_that_are_none)
 	}
 }
 
-Test(cred_aws, imds_that_is_off_or_without_a_role_is_absent)
+Test(cred_aws, case_38_imds_that_is_off_or_without_a_role_is_absent)
 {
 	struct cred_source *src = imds();
 
@@ -194,7 +194,7 @@ Test(cred_aws, imds_that_is_off_or_without_a_role_is_absent)
  * Containers.
  */
 
-Test(cred_aws, a_container_shows_the_token_of_a_file_read_each_time)
+Test(cred_aws, case_38_a_container_shows_the_token_of_a_file_read_each_time)
 {
 	struct cred_source *src;
 	struct err err = ERR_INIT;
@@ -218,7 +218,7 @@ Test(cred_aws, a_container_shows_the_token_of_a_file_read_each_time)
 	cred_source_put_ref(src);
 }
 
-Test(cred_aws, a_container_token_with_a_line_break_is_not_sent)
+Test(cred_aws, case_38_a_container_token_with_a_line_break_is_not_sent)
 {
 	struct cred_source *src;
 
@@ -231,7 +231,7 @@ Test(cred_aws, a_container_token_with_a_line_break_is_not_sent)
 	cred_source_put_ref(src);
 }
 
-Test(cred_aws, a_container_url_without_tls_leads_only_to_neighbours)
+Test(cred_aws, case_38_a_container_url_without_tls_leads_only_to_neighbours)
 {
 	static const struct {
 		const char *name;
@@ -273,7 +273,7 @@ Test(cred_aws, a_container_url_without_tls_leads_only_to_neighbours)
 	cr_assert(n_asked() == 0);
 }
 
-Test(cred_aws, a_container_refusal_is_told_by_its_code)
+Test(cred_aws, case_38_a_container_refusal_is_told_by_its_code)
 {
 	struct cred_source *src;
 
@@ -299,7 +299,7 @@ static struct cred_source *web_identity(void)
 	return make(cred_source_web_identity);
 }
 
-Test(cred_aws, a_web_identity_is_posted_unsigned_and_never_in_the_url)
+Test(cred_aws, case_38_a_web_identity_is_posted_unsigned_and_never_in_the_url)
 {
 	struct cred_source *src = web_identity();
 
@@ -313,7 +313,7 @@ Test(cred_aws, a_web_identity_is_posted_unsigned_and_never_in_the_url)
 	cred_source_put_ref(src);
 }
 
-Test(cred_aws, a_provider_that_is_away_is_asked_three_times)
+Test(cred_aws, case_38_a_provider_that_is_away_is_asked_three_times)
 {
 	struct cred_source *src = web_identity();
 
@@ -385,7 +385,7 @@ static struct cred_source *profile(const char *text)
 	return src;
 }
 
-Test(cred_aws, a_role_is_assumed_with_the_keys_of_another_profile)
+Test(cred_aws, case_38_a_role_is_assumed_with_the_keys_of_another_profile)
 {
 	struct cred_source *src = profile(
 		"[default]\nrole_arn = arn:aws:iam::1:role/b\n"
@@ -470,7 +470,7 @@ Test(cred_aws, profiles_that_lead_nowhere)
 	cr_assert(n_asked() == 0);
 }
 
-Test(cred_aws, a_role_is_assumed_with_what_the_environment_has)
+Test(cred_aws, case_38_a_role_is_assumed_with_what_the_environment_has)
 {
 	struct cred_source *src;
 
@@ -483,7 +483,7 @@ Test(cred_aws, a_role_is_assumed_with_what_the_environment_has)
 	cred_source_put_ref(src);
 }
 
-Test(cred_aws, a_program_is_run_without_a_shell)
+Test(cred_aws, case_38_a_program_is_run_without_a_shell)
 {
 	struct cred_source *src = profile(
 		"[default]\ncredential_process = printf "

@@ -60,7 +60,7 @@ static void application(void)
 	setenv("AZURE_CLIENT_ID", "client-1", 1);
 }
 
-Test(cred_azure, a_client_secret_is_posted)
+Test(cred_azure, case_38_a_client_secret_is_posted)
 {
 	struct cred_source *src;
 
@@ -76,7 +76,7 @@ Test(cred_azure, a_client_secret_is_posted)
 	cred_source_put_ref(src);
 }
 
-Test(cred_azure, a_federated_token_is_read_each_time)
+Test(cred_azure, case_38_a_federated_token_is_read_each_time)
 {
 	struct cred_source *src;
 
@@ -99,7 +99,7 @@ Test(cred_azure, a_federated_token_is_read_each_time)
 	(void)unlink(token_file);
 }
 
-Test(cred_azure, a_machine_is_probed_and_then_asked)
+Test(cred_azure, case_38_a_machine_is_probed_and_then_asked)
 {
 	struct cred_source *src;
 
@@ -118,7 +118,7 @@ Test(cred_azure, a_machine_is_probed_and_then_asked)
 	cred_source_put_ref(src);
 }
 
-Test(cred_azure, app_service_is_shown_its_header)
+Test(cred_azure, case_38_app_service_is_shown_its_header)
 {
 	struct cred_source *src;
 
@@ -134,7 +134,7 @@ Test(cred_azure, app_service_is_shown_its_header)
 	cred_source_put_ref(src);
 }
 
-Test(cred_azure, refusals_are_told_by_number_and_not_by_text)
+Test(cred_azure, case_38_refusals_are_told_by_number_and_not_by_text)
 {
 	struct cred_source *src;
 
@@ -150,7 +150,7 @@ Test(cred_azure, refusals_are_told_by_number_and_not_by_text)
 	cred_source_put_ref(src);
 }
 
-Test(cred_azure, answers_that_are_none)
+Test(cred_azure, case_38_answers_that_are_none)
 {
 	static const struct {
 		const char *body;

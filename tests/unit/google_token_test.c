@@ -41,7 +41,7 @@ static void check_bad(parse_fn parse, const char *text)
 	cr_expect_null(strstr(err.text, "secret"), "%s", err.text);
 }
 
-Test(google_token, an_oauth_answer)
+Test(google_token, case_38_an_oauth_answer)
 {
 	static const char *const bad[] = {
 		"", "[]", "{}", "{\"access_token\":\"secret\"}",
@@ -72,7 +72,7 @@ Test(google_token, an_oauth_answer)
 		check_bad(google_token_parse, bad[i]);
 }
 
-Test(google_token, an_impersonated_answer)
+Test(google_token, case_38_an_impersonated_answer)
 {
 	check_good(google_token_parse_impersonated,
 		   "{\"accessToken\":\"t\","
@@ -140,7 +140,7 @@ static void check_signature(EVP_PKEY *key, const char *jwt)
 	EVP_MD_CTX_free(ctx);
 }
 
-Test(google_token, a_service_account_signs_for_itself)
+Test(google_token, case_38_a_service_account_signs_for_itself)
 {
 	EVP_PKEY *key = EVP_RSA_gen(2048);
 	cleanup_free char *pem = pem_of(key, NULL);

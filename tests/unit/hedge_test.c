@@ -326,7 +326,7 @@ Test(hedge, before_anything_is_known_nothing_is_asked_twice)
 	stop();
 }
 
-Test(hedge, nothing_is_asked_twice_of_a_store_that_is_asked_too_much)
+Test(hedge, case_35_nothing_is_asked_twice_of_a_store_that_is_asked_too_much)
 {
 	static struct call c;
 
@@ -346,7 +346,7 @@ Test(hedge, nothing_is_asked_twice_of_a_store_that_is_asked_too_much)
 #define SLOW 10
 
 /* All at once are held: no more are asked twice than were paid for. */
-Test(hedge, at_most_one_of_twenty_requests_is_asked_twice)
+Test(hedge, case_35_at_most_one_of_twenty_requests_is_asked_twice)
 {
 	static struct call calls[SLOW];
 

@@ -47,9 +47,23 @@ static char *make_location(const char *uri)
 	return strdup(text);
 }
 
+static struct cred_source *bearer(char *token)
+{
+	const struct cred cred = {
+		.kind = CRED_BEARER,
+		.token = token,
+		.expires_s = INT64_MAX,
+	};
+	struct cred_source *creds = NULL;
+	struct err err = ERR_INIT;
+
+	must(cred_source_fixed(&creds, "test", &cred, &err), &err, "token");
+	return creds;
+}
+
 /*
- * AWS's keys, what Google's clients would find, or Azure's connection string;
- * NULL: none.
+ * AWS's keys, what Google's clients would find, or a token or a connection
+ * string of Azure's; NULL: none.
  */
 static struct cred_source *environment(const char *uri,
 				       struct http_engine *engine)
@@ -60,6 +74,8 @@ static struct cred_source *environment(const char *uri,
 
 	if (is_scheme(uri, "file"))
 		return NULL;
+	if (is_scheme(uri, "azure") && getenv("AZURE_TOKEN"))
+		return bearer(getenv("AZURE_TOKEN"));
 	if (is_scheme(uri, "azure"))
 		return connection ? azure_creds(uri, connection) : NULL;
 	if (getenv("AWS_ACCESS_KEY_ID"))

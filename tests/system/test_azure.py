@@ -69,6 +69,16 @@ def check_doctor(tap, config, env):
                'bare': 'failed'}, 'doctor tells them apart')
 
 
+def check_bucket(tap, config, env):
+    """Each step of "bucket check", and what the service does with conditions."""
+    p = run('-c', config, '--json', 'bucket', 'check', 'key', env=env, timeout=120)
+    found = {f['check']: f for f in json.loads(p.stdout)['findings']}
+    tap.ok(p.returncode == 0 and all(f['result'] == 'ok' for f in found.values()) and
+           {'answer', 'list', 'read', 'clock', 'write', 'delete'} <= set(found) and
+           'create-only yes, compare-and-swap yes, uploads yes, deletes yes' in found['conditions']['text'],
+           'bucket check: every step', p.stdout + p.stderr)
+
+
 def check_client_file(tap, top, config, env, store):
     """The emulator's account stands for the one that the URI names."""
     os.makedirs(top + '/client')
@@ -108,6 +118,7 @@ def drive(tap, top, store):
         import_twice(tap, config, env, case, case.fill(client, top, tree))
     check_refused(tap, config, env, store)
     check_doctor(tap, config, env)
+    check_bucket(tap, config, env)
     check_client_file(tap, top, config, env, store)
     secrets = (store.key, sas.split('sig=')[1], 'bm90LXRoZS1rZXk=')
     if os.path.exists('/dev/fuse'):

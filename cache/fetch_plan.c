@@ -231,6 +231,23 @@ static int await_verdict(struct fetcher *f, struct fetch_waiter *w)
 	return 1;
 }
 
+/* Its reader was given bytes that are not the object's any more. */
+static bool is_stale(const struct blob_state *st, const struct stream *s)
+{
+	return s->is_answered && s->generation < st->valid_from;
+}
+
+/* The stream of a read that was on its way when the object changed. */
+static bool is_waiter_stale(const struct fetch_waiter *w)
+{
+	const struct blob_state *st = w->state;
+
+	for (size_t i = 0; i < FETCH_STREAMS && w->stream; i++)
+		if (st->streams[i].born == w->stream)
+			return is_stale(st, &st->streams[i]);
+	return false;
+}
+
 /* What it is given is of the present generation. */
 static void stream_answered(struct blob_state *st, struct stream *s)
 {
@@ -260,7 +277,7 @@ int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 		      FETCH_PINS_MAX, &missing);
 	w->generation = st->generation;
 	if (n > 0) {
-		r = await_verdict(f, w);
+		r = is_waiter_stale(w) ? -ESTALE : await_verdict(f, w);
 		if (r) {
 			cache_unpin(f->cache, pins, n);
 			return r < 0 ? r : 0;
@@ -285,12 +302,6 @@ int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
 }
 
 /* ---- ahead of sequential readers ---- */
-
-/* Its reader was given bytes that are not the object's any more. */
-static bool is_stale(const struct blob_state *st, const struct stream *s)
-{
-	return s->is_answered && s->generation < st->valid_from;
-}
 
 static bool continues(const struct stream *s, uint64_t offset)
 {
@@ -420,7 +431,7 @@ int fetch_join_stream(struct fetcher *f, struct fetch_waiter *w)
 	struct stream *s = stream_find(st, w->offset);
 
 	(void)f;
-	if (!s || !s->window)
+	if (!s)
 		return 0;
 	if (is_stale(st, s)) {
 		*s = (struct stream){ 0 };

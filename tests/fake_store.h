@@ -33,6 +33,7 @@ struct fake_store {
 	char etag[64];
 	long damage_at;		/* this byte comes flipped; -1: none */
 	unsigned delay_us;	/* before an answer, at most; 0: none */
+	unsigned change_after;	/* so many answers all objects are others */
 
 	/* What a test looks at. */
 	atomic_uint gets;
@@ -45,6 +46,13 @@ static inline uint8_t fake_byte(unsigned seed, uint64_t at)
 	uint64_t n = (at + seed * 0x10001u) * 0x9e3779b97f4a7c15u;
 
 	return (uint8_t)(n >> 56 ^ n >> 24);
+}
+
+/* Other content under another validator. */
+static inline void fake_change(struct fake_store *s)
+{
+	s->seed += 5;
+	snprintf(s->etag, sizeof(s->etag), "v%u", s->seed);
 }
 
 static inline int fake_answer(struct fake_store *s, struct backend_op *op)
@@ -61,6 +69,8 @@ static inline int fake_answer(struct fake_store *s, struct backend_op *op)
 	snprintf(op->info.etag, sizeof(op->info.etag), "%s", s->etag);
 	op->info.size = op->expect_size;
 	atomic_fetch_add(&s->bytes, op->len);
+	if (s->change_after && --s->change_after == 0)
+		fake_change(s);
 	return 0;
 }
 

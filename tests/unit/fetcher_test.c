@@ -184,6 +184,52 @@ Test(fetcher, a_changed_object_is_read_anew)
 	cr_assert_eq(atomic_load(&n_bad), 1);
 }
 
+Test(fetcher, a_reader_in_order_gets_no_bytes_of_two_contents)
+{
+	struct blob b = blob_of("k", 20 * MIB);
+	const size_t step = 64 << 10;
+
+	/* Its second read is the one that meets the change ... */
+	cr_assert_eq(read_now(&b, 0, step), 0);
+	lock_take(&store->lock);
+	fake_change(store);
+	lock_drop(&store->lock);
+	cr_assert_eq(read_now(&b, step, step), -EIO);
+	/* ... and whoever begins anew reads the new one. */
+	cr_assert_eq(read_now(&b, 0, step), 0);
+	cr_assert_eq(read_now(&b, step, step), 0);
+}
+
+static bool is_of_seed(const struct result *res, unsigned seed, uint64_t at)
+{
+	for (size_t i = 0; i < res->len; i++)
+		if (res->bytes[i] != fake_byte(seed, at + i))
+			return false;
+	return true;
+}
+
+Test(fetcher, reads_under_way_when_the_object_changes_are_of_one_content)
+{
+	struct blob b = blob_of("k", 20 * MIB);
+	const size_t step = 64 << 10;
+	struct result *first, *second;
+	bool is_old;
+
+	/* Both are asked for before any validator is known. */
+	fake_store_hold(store, true);
+	first = start(&b, 0, step);
+	second = start(&b, step, step);
+	store->change_after = 1;
+	fake_store_hold(store, false);
+	cr_assert_eq(result_wait(first), 0);
+	is_old = is_of_seed(first, 0, 0);
+	cr_assert(is_old || is_of_seed(first, 5, 0));
+	if (result_wait(second) == 0)
+		cr_expect(is_of_seed(second, is_old ? 0 : 5, step));
+	result_free(first);
+	result_free(second);
+}
+
 Test(fetcher, a_foreign_object_that_changed_is_an_error)
 {
 	struct blob b = blob_of("k", 20 * MIB);

@@ -32,6 +32,8 @@ static void on_done(void *ctx, int r, const struct err *err)
 	op->r = r;
 	if (r < 0)
 		err_copy(&op->err, err);
+	else
+		identity_good(&call->ab->identity, &call->use);
 	if (r < 0 && op->kind == BACKEND_OP_GET_ALL)
 		answer_cut(op->out, op->out_start);
 	buf_release(&call->reply);

@@ -42,16 +42,20 @@ static const char *advice(const struct azure_call *call,
 
 /* True: the call may be sent again, at once. */
 static bool repair(struct azure_call *call, const struct http_response *rs,
-		   const struct ruling *ruling)
+		   const struct ruling *ruling, const char *code)
 {
 	struct identity *id = &call->ab->identity;
 
 	if (ruling->action == RULING_FIX_CLOCK &&
 	    identity_fix_clock(id, &call->use, rs, call->ab->base.name))
 		return true;
-	return (ruling->action == RULING_FIX_CLOCK ||
-		ruling->action == RULING_FIX_CREDENTIAL) &&
-	       identity_fix_credential(id, &call->use);
+	if (ruling->action != RULING_FIX_CLOCK &&
+	    ruling->action != RULING_FIX_CREDENTIAL)
+		return false;
+	/* 403 is also said of what nobody may read, in other words. */
+	return rs->status == 401 || !strncmp(code, "Authentication", 14) ?
+		       identity_fix_credential(id, &call->use) :
+		       identity_doubt_credential(id, &call->use);
 }
 
 /* A private container does not show itself to who is nobody. */
@@ -100,7 +104,7 @@ static enum exchange_verdict refused(struct azure_call *call,
 		return EXCHANGE_RETRY;
 	if (ruling.action == RULING_THROTTLED)
 		return EXCHANGE_THROTTLED;
-	return repair(call, rs, &ruling) ? EXCHANGE_AGAIN : EXCHANGE_DONE;
+	return repair(call, rs, &ruling, code) ? EXCHANGE_AGAIN : EXCHANGE_DONE;
 }
 
 static bool is_header(const struct http_response *rs, const char *name,

@@ -186,8 +186,12 @@ static bool repair(struct s3_call *call, const struct http_response *rs,
 		return identity_fix_clock(id, use, rs, call->sb->base.name) ||
 		       (!error->code[0] && identity_doubt_credential(id, use));
 	case RULING_FIX_CREDENTIAL:
-		/* Of a key that was replaced, and of what nobody may read. */
-		if (!error->code[0] || !strcmp(error->code, "AccessDenied"))
+		/*
+		 * Said of a key that was replaced, and of what nobody may
+		 * read; but 401 is about the credential alone.
+		 */
+		if (rs->status != 401 &&
+		    (!error->code[0] || !strcmp(error->code, "AccessDenied")))
 			return identity_doubt_credential(id, use);
 		return identity_fix_credential(id, use);
 	case RULING_USE_LIST_V1:

@@ -47,7 +47,6 @@ void findings_tell(struct findings *f, const struct finding *finding,
 	json_object_set_new(o, "text", cli_json_text(line));
 	json_object_set_new(o, "fix", cli_json_text(finding->fix));
 	if (finding->us >= 0)
-		json_object_set_new(o, "ms",
-				    json_real((double)finding->us / 1000));
+		json_object_set_new(o, "us", json_integer(finding->us));
 	json_array_append_new(f->list, o);
 }

@@ -89,12 +89,18 @@ int buckets_new(struct buckets **out, const struct settings *settings,
 	return 0;
 }
 
-static int check_strictly(const struct bucket_set *set, struct err *err)
+/*
+ * A mistake must not close a bucket that is in use: what is served stays, until
+ * the file is right or does without that bucket.
+ */
+static int check_problems(struct buckets *bs, const struct bucket_set *next,
+			  bool strict, struct err *err)
 {
-	for (size_t i = 0; i < set->settings->n_buckets; i++) {
-		const struct bucket *b = set->buckets[i];
+	for (size_t i = 0; i < next->settings->n_buckets; i++) {
+		const struct bucket *b = next->buckets[i];
+		const struct bucket *now = buckets_find(bs, b->name);
 
-		if (b->problem)
+		if (b->problem && (strict || (now && !now->problem)))
 			return err_set(err, ERR_USAGE, EINVAL, "bucket %s: %s",
 				       b->name, b->problem);
 	}
@@ -112,8 +118,8 @@ int buckets_reload(struct buckets *bs, struct settings *settings, bool strict,
 		return r;
 	}
 	r = bucket_set_new(&set, bs, settings, settings, err);
-	if (r == 0 && strict)
-		r = check_strictly(set, err);
+	if (r == 0)
+		r = check_problems(bs, set, strict, err);
 	if (r == 0)
 		bucket_set_serve(bs, set);
 	else if (set)

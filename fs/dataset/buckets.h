@@ -65,8 +65,9 @@ int buckets_new(struct buckets **out, const struct settings *settings,
  * the configuration any more is gone, and comes back with its key.  Where the
  * cache lies, how much is taken, and the ca_file stay as they were at first.
  *
- * One caller at a time.  strict: -EINVAL (ERR_USAGE) when a bucket has a
- * problem.  After an error everything is served as before.
+ * One caller at a time.  -EINVAL (ERR_USAGE) when a bucket that is usable now
+ * would have a problem, with strict when any has.  After an error everything
+ * is served as before.
  */
 int buckets_reload(struct buckets *buckets, struct settings *settings,
 		   bool strict, struct err *err) MUST_CHECK;

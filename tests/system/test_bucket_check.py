@@ -76,7 +76,7 @@ def test_well(tap, w, server, what):
                        'quiet': s3_bucket(w, server, 'quiet', 'check', mode='read-only')})
     code, found = w.check(config, 'check')
     tap.equal((code, [f['check'] for f in found]), (0, STEPS), f'{what}: all steps are told')
-    tap.ok(all(find(found, c)['ms'] >= 0 for c in STEPS if c not in ('configuration', 'region', 'clock')),
+    tap.ok(all(find(found, c)['us'] >= 0 for c in STEPS if c not in ('configuration', 'region', 'clock')),
            f'{what}: each with what it took', found)
     conditions = find(found, 'conditions')['text']
     tap.ok('create-only yes' in conditions, f'{what}: {conditions}')

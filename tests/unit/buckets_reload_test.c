@@ -220,19 +220,21 @@ Test(buckets_reload, access_mode_default_and_foreign_change_in_place)
 		     -EROFS);
 }
 
-Test(buckets_reload, a_bucket_with_a_problem_is_closed_and_opened_again)
+Test(buckets_reload, a_mistake_closes_no_bucket_that_is_served)
 {
-	struct bucket *a = buckets_find(bs, "a"), *closed;
+	struct bucket *a = buckets_find(bs, "a");
 
-	reload("buckets: {a: {dataset_path: \"file://DIR/a\", mode: odd}}\n"
-	       "datasetfs: {cache: {dir: DIR/cache}}\n");
-	closed = buckets_find(bs, "a");
-	cr_assert_neq(closed, a);
-	cr_assert_not_null(bucket_problem(closed));
-	cr_assert_null(bucket_problem(a));
-	reload(TWO);
+	cr_assert_eq(buckets_reload(bs, parse(
+		"buckets: {a: {dataset_path: \"file://DIR/a\", mode: odd}}\n"
+		"datasetfs: {cache: {dir: DIR/cache}}\n"), false, &err),
+		-EINVAL);
+	cr_assert(strstr(err.text, "bucket a: "), "%s", err.text);
 	cr_assert_eq(buckets_find(bs, "a"), a);
+	cr_assert_eq(buckets_live(bs), 2);
+}
 
+Test(buckets_reload, a_new_bucket_with_a_problem_is_closed_until_it_has_none)
+{
 	/* A folder that is not there yet. */
 	reload("buckets: {n: {dataset_path: \"file://DIR/new\"}}\n"
 	       "datasetfs: {cache: {dir: DIR/cache}}\n");

@@ -69,6 +69,8 @@ static void fix_of(const struct bucket_check *c, enum backend_need need,
 		buf_printf(fix, "%s needs ", cred && cred->origin ?
 			   cred->origin : "the identity above");
 		backend_need_text(backend_of(c), need, fix);
+		if (cred)
+			buf_str(fix, " (or its key is wrong: some stores, as Ceph, say the same of both)");
 		if (!cred)
 			buf_str(fix, "; or give the bucket a default_credential: {secretName: NAME}");
 		break;
@@ -152,7 +154,7 @@ static bool look_at_way(struct bucket_check *c)
 		tell_reach_failed(c, "tls", "for an authority of your own datasetfs: {ca_file: FILE.pem}; where no TLS is spoken, http:// in the bucket's override_url",
 				  &err);
 	else if (t->connect_us < 0)
-		tell_reach_failed(c, "connect", "is there a route, a firewall, a proxy (https_proxy, no_proxy)?",
+		tell_reach_failed(c, "connect", "does a store listen at that port (override_url)? Is there a route, a firewall, a proxy (https_proxy, no_proxy)?",
 				  &err);
 	else
 		tell_reach_failed(c, "answer", "does a store listen there? (override_url of the bucket)",
@@ -222,7 +224,8 @@ static int take_first(void *arg, const struct list_entry *entry,
 	return !is_own;
 }
 
-static void look_at_list(struct bucket_check *c, struct first_object *first)
+/* False: there is no such bucket, so nothing else can be right. */
+static bool look_at_list(struct bucket_check *c, struct first_object *first)
 {
 	struct step step = { .check = "list" };
 	struct err err = ERR_INIT;
@@ -236,6 +239,7 @@ static void look_at_list(struct bucket_check *c, struct first_object *first)
 	else
 		bucket_check_tell(c, &step, first->key.len ?
 				  "objects are there" : "no object is there");
+	return r == 0 || err.class != ERR_MISSING;
 }
 
 static int read_one(struct bucket_check *c, const struct first_object *first,
@@ -303,8 +307,8 @@ static void look_at_catalog(struct bucket_check *c)
 				  catalog->n_datasets);
 		return;
 	}
-	buf_printf(&fix, "datasetfs dataset import osmo %s SOURCE, or is the dataset_path right?",
-		   c->name);
+	buf_printf(&fix, "datasetfs dataset import osmo %s SOURCE, or import objects %s/NAME URI; or is the dataset_path right?",
+		   c->name, c->name);
 	step.verdict = VERDICT_WARNING;
 	step.fix = fix.data;
 	bucket_check_tell(c, &step, "no dataset is known there yet");
@@ -463,7 +467,10 @@ void bucket_check_store(struct bucket_check *c)
 
 	if (!look_at_way(c) || !look_at_identity(c))
 		return;
-	look_at_list(c, &first);
+	if (!look_at_list(c, &first)) {
+		buf_release(&first.key);
+		return;
+	}
 	look_at_read(c, &first);
 	buf_release(&first.key);
 	look_at_region(c);

@@ -3,7 +3,7 @@
  * Which location serves an entry, and with which identity.
  *
  * A credential serves exactly the profile it is configured for.  For a bucket
- * that is its own Secret; for a place of a foreign: list the Secret of
+ * that is its own Secret or none; for a place of a foreign: list the Secret of
  * whichever bucket is configured for the same profile.  Without one: OSMO's
  * client file for exactly that profile, then the ambient chain of the scheme's
  * provider (auth/aws/aws.h, auth/azure/azure.h, auth/google/cred_google.h),
@@ -24,8 +24,7 @@ static const struct settings_cred *
 settings_cred_for(const struct settings *st, const struct settings_bucket *own,
 		  const char *profile)
 {
-	if (own->cred && own->has_location &&
-	    strcmp(own->location.profile, profile) == 0)
+	if (own->has_location && strcmp(own->location.profile, profile) == 0)
 		return own->cred;
 	for (size_t i = 0; i < st->n_buckets; i++) {
 		const struct settings_bucket *sb = &st->buckets[i];

@@ -342,8 +342,21 @@ static int parse(struct uri *out, const char *text, bool is_object,
 	return fill(out, scheme, text, len, parts, p, (size_t)(end - p), err);
 }
 
+/* "?sv=...&sig=...": a key may hold it, a place that is configured does not. */
+static bool has_sas(const char *text)
+{
+	const char *query = strchr(text, '?');
+
+	return query && strncmp(text, "azure://", 8) == 0 &&
+	       (strstr(query, "?sig=") || strstr(query, "&sig="));
+}
+
 int uri_parse_location(struct uri *out, const char *text, struct err *err)
 {
+	if (has_sas(text))
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "it holds a SAS: a credential does not belong "
+			       "into a URI, write it into default_credential");
 	return parse(out, text, false, err);
 }
 

@@ -122,7 +122,14 @@ static int check_validator(const struct backend_op *op,
 {
 	const char *want = op->if_match;
 
-	if (want && *object_validator(info) && !object_is(info, want))
+	if (!want)
+		return 0;
+	/* Who keeps If-Match shows what it has kept: RFC 9110 15.3.7.1. */
+	if (!*object_validator(info))
+		return err_set(err, ERR_CORRUPT, EBADMSG,
+			       "the answer does not show which content it is "
+			       "of");
+	if (!object_is(info, want))
 		return err_set(err, ERR_CONFLICT, ESTALE,
 			       "the object has changed");
 	return 0;

@@ -54,8 +54,11 @@ static void read_path(struct settings_context *context,
 					     &bucket->location);
 	if (value->kind != NODE_SCALAR || !value->text)
 		return;
-	/* What stands before an '@' may be a password: shown nowhere. */
-	if (!bucket->has_location && strchr(value->text, '@'))
+	/*
+	 * What stands before an '@' may be a password, and behind a '?' a
+	 * signature: shown nowhere.
+	 */
+	if (!bucket->has_location && strpbrk(value->text, "@?"))
 		return;
 	bucket->dataset_path = settings_context_strdup(context, value->text);
 	settings_context_value(context, &path, value->text, value);

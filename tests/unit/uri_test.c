@@ -123,6 +123,15 @@ Test(uri, a_credential_in_a_uri_is_refused_and_not_shown)
 	cr_assert_eq(uri_parse_location(&uri, "s3://AKIA:geheim@b/p", &err),
 		     -EINVAL);
 	cr_expect(!strstr(err.text, "geheim"), "%s", err.text);
+
+	err_clear(&err);
+	cr_assert_eq(uri_parse_location(&uri, "azure://a/c/p?sv=1&sig=S3CR3T",
+					&err), -EINVAL);
+	cr_assert(strstr(err.text, "SAS") && !strstr(err.text, "S3CR3T"), "%s",
+		  err.text);
+	cr_assert_eq(uri_parse_location(&uri, "azure://a/c?sv=1&sig=S3CR3T",
+					&err), -EINVAL);
+	cr_assert(!strstr(err.text, "S3CR3T"), "%s", err.text);
 }
 
 Test(uri, a_directory_is_absolute_and_has_no_dot_dot)

@@ -196,7 +196,9 @@ static void object_changed(struct fetcher *f, struct fetch *fetch)
  * Lets the bytes in, pinned: 0 or -errno.  Under the same lock as the
  * verdict on them, or they could come in after the blob was condemned.
  */
-static int admit(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock)
+static int admit(struct fetcher *f, struct fetch *fetch,
+		 const uint64_t *digests, unsigned n_digests)
+	REQUIRES(&f->lock)
 {
 	struct blob_state *st = fetch->state;
 	bool is_charged = fetch->is_charged;
@@ -204,6 +206,8 @@ static int admit(struct fetcher *f, struct fetch *fetch) REQUIRES(&f->lock)
 
 	if (r < 0)
 		return r;
+	if (!seen_agrees(f, fetch, digests, n_digests))
+		return -ESTALE;
 	fetch->is_charged = false;
 	r = cache_insert(f->cache, &st->id, st->size, fetch->offset,
 			 steal_pointer(&fetch->data), fetch->len, is_charged,
@@ -272,11 +276,13 @@ static void keep_on_disk(struct fetcher *f, struct fetch *fetch,
 
 static void deliver(struct fetcher *f, struct fetch *fetch)
 {
+	uint64_t digests[SEEN_MAX];
+	unsigned n_digests = seen_digest(f, fetch, digests);
 	struct segment_key key;
 	bool is_kept;
 
 	lock_take(&f->lock);
-	fetch->r = admit(f, fetch);
+	fetch->r = admit(f, fetch, digests, n_digests);
 	if (fetch->r == 0)
 		parts_begin(f, fetch);
 	is_kept = fetch->r == 0 && fetch->state->is_on_disk &&

@@ -117,6 +117,7 @@ static void state_free(struct fetcher *f, struct blob_state *st)
 		at = &(*at)->hash_next;
 	*at = st->hash_next;
 	state_forget_parts(f, st);
+	seen_forget(f, st);
 	free(st->key);
 	free(st->validator);
 	free(st->bad_validator);
@@ -301,6 +302,7 @@ void state_restart(struct fetcher *f, struct blob_state *st)
 {
 	cache_forget(f->cache, &st->id);
 	state_forget_parts(f, st);
+	seen_forget(f, st);
 	if (!st->is_fixed) {
 		free(st->validator);
 		st->validator = NULL;

@@ -71,6 +71,7 @@ _Static_assert(FETCHER_GRAIN == CACHE_GRAIN, "one size of grains");
 #define FETCH_BYTES_SHARE 2
 #define FETCH_HASHING_SHARE 3	/* then nothing more is asked for */
 #define FETCH_PARTS_SHARE 8
+#define FETCH_SEEN_SHARE 16	/* digests of what was served unhashed */
 
 /*
  * Several parts are hashed in little more time than one (see md5_lanes.h), so
@@ -187,6 +188,7 @@ struct blob_state {
 	uint8_t *part_known;	/* enum part_known; NULL until one is */
 	uint8_t (*part_md5)[MD5_SIZE];
 	uint32_t n_known, n_hashing;
+	uint64_t *seen;		/* see fetch_seen.c; NULL: none is kept */
 
 	struct fetch *fetches;	/* active ones that others may wait for */
 	uint64_t reads;
@@ -286,6 +288,7 @@ struct fetcher {
 	pthread_t hasher;
 	bool has_hasher;
 	uint64_t parts_bytes;	/* of all part tables */
+	uint64_t seen_bytes;	/* of all digests in fetch_seen.c */
 	unsigned n_rank[FETCH_RANKS];	/* in flight, of each */
 	uint64_t ahead_bytes;	/* of RANK_AHEAD, in flight and queued */
 	/* Streams that were read in this second and in the one before: they
@@ -338,6 +341,20 @@ int state_set_validator(struct fetcher *f, struct blob_state *st,
 /* All of its bytes were right. */
 void state_set_verified(struct fetcher *f, struct blob_state *st)
 	REQUIRES(&f->lock);
+
+/* --- fetch_seen.c: the same bytes each time --- */
+
+#define SEEN_MAX (FETCH_RANGE_MAX / CACHE_GRAIN)
+/*
+ * Of the grains of what came, 0 of those with which nothing is to be done;
+ * how many there are.
+ */
+unsigned seen_digest(struct fetcher *f, const struct fetch *fetch,
+		     uint64_t digests[SEEN_MAX]);
+/* False: other bytes came for one of them before.  Else they are kept. */
+bool seen_agrees(struct fetcher *f, const struct fetch *fetch,
+		 const uint64_t *digests, unsigned n) REQUIRES(&f->lock);
+void seen_forget(struct fetcher *f, struct blob_state *st) REQUIRES(&f->lock);
 
 /* --- fetch_wait.c: who waits, until when --- */
 

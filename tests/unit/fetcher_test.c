@@ -230,6 +230,28 @@ Test(fetcher, reads_under_way_when_the_object_changes_are_of_one_content)
 	result_free(second);
 }
 
+Test(fetcher, what_left_memory_unhashed_must_come_back_the_same)
+{
+	struct blob b = osmo_blob("k", 20 * MIB);
+	const size_t step = 64 << 10;
+	struct fetcher_evicted out;
+	struct result *wrong;
+
+	/* One byte is wrong on the way, once, and served ... */
+	store->damage_at = 100;
+	wrong = start(&b, 0, step);
+	cr_assert_eq(result_wait(wrong), 0);
+	result_free(wrong);
+	/* ... and leaves memory before its part is hashed. */
+	store->damage_at = -1;
+	fetcher_evict_all(fetcher, &out);
+	cr_assert_eq(atomic_load(&n_bad), 0);
+	/* The right ones tell that others were served. */
+	cr_assert_eq(read_now(&b, 0, step), 0);
+	cr_assert_eq(atomic_load(&n_bad), 1);
+	cr_assert_eq(read_now(&b, step, step), 0);
+}
+
 Test(fetcher, a_foreign_object_that_changed_is_an_error)
 {
 	struct blob b = blob_of("k", 20 * MIB);

@@ -207,6 +207,10 @@ def test_damage(tap, place):
         right, cache = place.verify()
     tap.ok(not bad and right == len(place.files) and cache['damaged'] == cache['refetched'],
            f'... {cache["damaged"]} of {cache["records"]} records nobody read since, which verify mends', (bad, cache))
+    # A damaged record may lie below one that covers its bytes: it is met once that one was looked at.
+    with place.mount():
+        place.verify()
+        place.settle()
     with place.mount():
         bad = place.wrong()
         fetched = place.cache_status()['bytes_fetched']

@@ -214,6 +214,8 @@ static int print_json(const struct job *job)
 			    json_integer((json_int_t)objects->n_unpinned));
 	json_object_set_new(doc, "left_out",
 			    json_integer((json_int_t)objects->n_unnamed));
+	json_object_set_new(doc, "hidden",
+			    json_integer((json_int_t)objects->n_shadowed));
 	json_object_set_new(doc, "new_dataset",
 			    json_boolean(job->published.is_new_dataset));
 	json_object_set_new(doc, "unchanged",
@@ -244,6 +246,9 @@ static void print_notes(const struct job *job)
 	if (objects->n_unnamed)
 		fprintf(stderr, "warning: %" PRIu64 " objects left out, as no file can have their names: the first is \"%s\"\n",
 			objects->n_unnamed, objects->unnamed);
+	if (objects->n_shadowed)
+		fprintf(stderr, "warning: %" PRIu64 " objects cannot be seen, as directories have their names: the first is \"%s\"\n",
+			objects->n_shadowed, objects->shadowed);
 	if (objects->n_unpinned)
 		fprintf(stderr, "warning: the store shows neither ETag nor generation of %" PRIu64 " objects: if they are replaced by others of the same size, nobody will notice\n",
 			objects->n_unpinned);

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import harness
+from ds_servers import Scripted
 from harness import Mount, Tap, run, scratch
 
 FILES = {
@@ -162,6 +163,35 @@ def test_own_place(tap, w):
            p.stdout + p.stderr)
 
 
+def test_hidden(tap, w):
+    """Keys that no directory tree can hold all of: an object store has "f" beside "f/g"."""
+    with Scripted() as server:
+        client = server.client()
+        client.make_bucket('odd')
+        for key in ('raw/f', 'raw/f.txt', 'raw/f/g', 'raw/f/h/i', 'raw/x/y', 'raw/x/y/z', 'raw/xy'):
+            client.put('odd', key, key.encode())
+        config = harness.write_config(w.top + '/odd.yaml', {'odd': {
+            'dataset_path': 's3://odd', 'region': server.region, 'default_credential': {
+                'access_key_id': server.access_key, 'access_key': server.secret_key, 'override_url': server.s3,
+                'addressing_style': 'path'}}}, cache_dir=w.top + '/cache-odd')
+        p = run('-c', config, 'dataset', 'import', 'objects', 'odd/d', 's3://odd/raw')
+        tap.ok(p.returncode == 0 and '2 objects cannot be seen' in p.stderr and 'the first is "f"' in p.stderr,
+               'objects that a directory hides are counted and named', p.stdout + p.stderr)
+        with Mount(config, w.top + '/mnt', w.top + '/log-odd'):
+            tap.equal(sorted(read_tree(w.top + '/mnt/odd/d@1')), [b'f.txt', b'f/g', b'f/h/i', b'x/y/z', b'xy'],
+                      'and all others are there')
+
+
+def test_first_at_once(tap, w):
+    uri = f'file://{w.raw}/raw'
+    command = [harness.PROGRAM, '-c', w.config, '--json', 'dataset', 'import', 'objects']
+    running = [subprocess.Popen(command + ['-x', pattern, 'first', uri], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+               for pattern in ('2024/a', '2024/sub/b', '2025', '2024')]
+    ends = [(p.communicate(), p.returncode) for p in running]
+    numbers = sorted(json.loads(out)['version'] for (out, _), code in ends if code == 0)
+    tap.equal(numbers, [1, 2, 3, 4], 'four who all make the dataset get four versions of one')
+
+
 def test_at_once(tap, w):
     uri = f'file://{w.raw}/raw/2024'
     w.objects('race', f'file://{w.raw}/raw')
@@ -180,8 +210,8 @@ def main():
     tap = Tap()
     with scratch() as top:
         w = World(top, 'w')
-        for test in (test_versions, test_read, test_refused, test_elsewhere, test_own_place, test_at_once,
-                     test_pinned):
+        for test in (test_versions, test_read, test_refused, test_elsewhere, test_own_place, test_hidden, test_first_at_once,
+                     test_at_once, test_pinned):
             try:
                 test(tap, w)
             except Exception as e:      # a test that dies is a failure, the others still run

@@ -17,6 +17,16 @@
 #define PAGE_TIMEOUT_MS 60000
 #define PUT_TIMEOUT_MS 600000	/* up to IMPORT_OBJECTS_BYTES_MAX */
 
+/*
+ * Keys come in the order of their bytes, so what begins with a key follows it
+ * closely: the keys that the latest one begins with, by their lengths.
+ */
+struct ancestors {
+	struct buf last;
+	size_t lens[BACKEND_KEY_MAX + 1];
+	size_t n;
+};
+
 struct walk {
 	const struct import_objects_options *opt;
 	struct import_objects *out;
@@ -24,6 +34,7 @@ struct walk {
 	const char *location;	/* URI of the backend, without slash */
 	const char *own;	/* "LOCATION/.datasetfs/": not content */
 	size_t skip;		/* bytes of a key before the relative path */
+	struct ancestors ancestors;
 };
 
 void import_objects_release(struct import_objects *objects)
@@ -75,20 +86,58 @@ static int take(struct walk *w, const char *path, const char *uri,
 	return buf_failed(&out->manifest) ? err_nomem(err) : 0;
 }
 
-static bool can_be_path(struct import_objects *out, const char *path)
+static void show(char out[256], const char *path)
 {
 	cleanup_buf struct buf shown = BUF_INIT;
+
+	encode_printable(&shown, path, strlen(path), 252);
+	snprintf(out, 256, "%s", shown.data ? shown.data : "");
+}
+
+/* True once of each key that a directory hides. */
+static bool is_hidden_now(struct ancestors *a, const char *path)
+{
+	size_t len = strlen(path);
+	bool is_hidden;
+
+	while (a->n && (a->lens[a->n - 1] >= len ||
+			memcmp(a->last.data, path, a->lens[a->n - 1]) != 0))
+		a->n--;
+	is_hidden = a->n && path[a->lens[a->n - 1]] == '/';
+	if (is_hidden)
+		a->n--;	/* the next one below it says nothing new */
+	buf_clear(&a->last);
+	buf_str(&a->last, path);
+	if (!buf_failed(&a->last) && a->n < ARRAY_SIZE(a->lens))
+		a->lens[a->n++] = len;
+	return is_hidden;
+}
+
+static void note_shadowed(struct walk *w, const char *path)
+{
+	struct import_objects *out = w->out;
+	cleanup_free char *name = NULL;
+
+	if (!is_hidden_now(&w->ancestors, path))
+		return;
+	if (out->n_shadowed++)
+		return;
+	name = strdup(path);
+	/* The key is one of the path's directories: the longest will do. */
+	if (name && strrchr(name, '/'))
+		*strrchr(name, '/') = '\0';
+	show(out->shadowed, name ? name : path);
+}
+
+static bool can_be_path(struct import_objects *out, const char *path)
+{
 	uint8_t key[TREE_KEY_MAX];
 	size_t key_len, name_at;
 
 	if (!tree_path_key(key, &key_len, &name_at, path, strlen(path)))
 		return true;
-	if (out->n_unnamed++ == 0) {
-		encode_printable(&shown, path, strlen(path),
-				 sizeof(out->unnamed) - 4);
-		snprintf(out->unnamed, sizeof(out->unnamed), "%s",
-			 shown.data ? shown.data : "");
-	}
+	if (out->n_unnamed++ == 0)
+		show(out->unnamed, path);
 	return false;
 }
 
@@ -112,6 +161,7 @@ static int add_object(void *arg, const struct list_entry *e, struct err *err)
 	if (e->info.size == BACKEND_SIZE_UNKNOWN)
 		return err_set(err, ERR_CORRUPT, EBADMSG,
 			       "the store lists %s without a size", uri.data);
+	note_shadowed(w, path);
 	return take(w, path, uri.data, &e->info, err);
 }
 
@@ -184,6 +234,7 @@ int import_objects_list(struct bucket *b,
 	buf_str(&out->manifest, "]\n");
 	osmo_checksum_finish(w.sum, out->checksum);
 	osmo_checksum_free(w.sum);
+	buf_release(&w.ancestors.last);
 	if (r == 0 && buf_failed(&out->manifest))
 		r = err_nomem(err);
 	return r;

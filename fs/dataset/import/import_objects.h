@@ -32,6 +32,9 @@ struct import_objects {
 	uint64_t n_unpinned;	/* the store shows no validator of them */
 	uint64_t n_unnamed;	/* their keys cannot be paths: left out */
 	char unnamed[256];	/* the first of these, printable */
+	uint64_t n_shadowed;	/* in the manifest, but a directory has their
+				   name: "f" beside "f/g" */
+	char shadowed[256];
 };
 void import_objects_release(struct import_objects *objects);
 #define cleanup_import_objects __attribute__((cleanup(import_objects_release)))

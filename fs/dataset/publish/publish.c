@@ -255,6 +255,16 @@ static int write_all(struct publish *p, bool is_new, struct err *err)
 	return r;
 }
 
+static int publish_once(struct publish *p, struct published *out,
+			struct err *err)
+{
+	int r = plan(p, out, err);
+
+	if (r == 0 && !out->is_unchanged && !p->rq->dry_run)
+		r = write_all(p, out->is_new_dataset, err);
+	return r;
+}
+
 int publish_version(struct catalog_store *store,
 		    const struct publish_request *request,
 		    struct published *out, struct err *err)
@@ -267,9 +277,12 @@ int publish_version(struct catalog_store *store,
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	r = plan(&p, out, err);
-	if (r == 0 && !out->is_unchanged && !request->dry_run)
-		r = write_all(&p, out->is_new_dataset, err);
+	r = publish_once(&p, out, err);
+	/* Another writer made the dataset meanwhile: its next version, then. */
+	if (r == -EEXIST && out->is_new_dataset) {
+		err_clear(err);
+		r = publish_once(&p, out, err);
+	}
 	out->number = p.record.number;
 	if (p.now)
 		catalog_put(p.now);

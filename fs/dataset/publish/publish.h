@@ -27,9 +27,9 @@ struct published {
 };
 
 /*
- * -EEXIST (ERR_CONFLICT): the name belongs to a collection, to a dataset that
- * OSMO may still number (not adopted), or was taken meanwhile; -EBUSY
- * (ERR_RETRY) after PUBLISH_TRIES.  After another failure the version exists
+ * -EEXIST (ERR_CONFLICT): the name belongs to a collection, or to a dataset
+ * that OSMO may still number (not adopted); -EBUSY (ERR_RETRY) after
+ * PUBLISH_TRIES.  After another failure the version exists
  * or does not; it is never half there, and the call may be repeated.
  */
 int publish_version(struct catalog_store *store,

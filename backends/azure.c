@@ -5,37 +5,15 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
-#include "backends/base/clock.h"
 #include "backends/base/encode.h"
 #include "backends/object/condition.h"
-
-static void run_later(void *arg)
-{
-	struct backend_op *op = arg;
-
-	op->run(op);
-}
-
-static void azure_later(struct backend_op *op, void (*run)(struct backend_op *))
-{
-	struct azure_backend *ab = (struct azure_backend *)op->backend;
-
-	op->run = run;
-	http_engine_after(ab->engine, clock_ms(), run_later, op);
-}
 
 static void on_done(void *ctx, int r, const struct err *err)
 {
 	struct azure_call *call = ctx;
 	struct backend_op *op = call->op;
 
-	op->r = r;
-	if (r < 0)
-		err_copy(&op->err, err);
-	else
-		identity_good(&call->ab->identity, &call->use);
-	if (r < 0 && op->kind == BACKEND_OP_GET_ALL)
-		answer_cut(op->out, op->out_start);
+	object_backend_settle(op, &call->use, r, err);
 	buf_release(&call->reply);
 	buf_release(&call->body);
 	free(call);
@@ -79,12 +57,12 @@ static void start(struct backend_op *op)
 	if (!call) {
 		if (op->r == 0)
 			op->r = err_nomem(&op->err);
-		azure_later(op, backend_op_finish);
+		object_backend_later(op, backend_op_finish);
 		return;
 	}
 	call->op = op;
 	call->ab = ab;
-	exchange_start(ab->engine, &ops, call, op->deadline_ms);
+	exchange_start(ab->object.engine, &ops, call, op->deadline_ms);
 }
 
 /* Nobody is asked: an upload is a name that its blocks have in common. */
@@ -96,14 +74,14 @@ static void start_create(struct backend_op *op)
 		encode_hex(op->upload_id_out, random, sizeof(random));
 	else
 		op->r = err_errno(&op->err, errno, "getrandom");
-	azure_later(op, backend_op_finish);
+	object_backend_later(op, backend_op_finish);
 }
 
 /* Blocks that no list names expire by themselves. */
 static void start_abort(struct backend_op *op)
 {
 	op->r = check_upload(op);
-	azure_later(op, backend_op_finish);
+	object_backend_later(op, backend_op_finish);
 }
 
 static void azure_release(struct backend *b)
@@ -111,17 +89,7 @@ static void azure_release(struct backend *b)
 	struct azure_backend *ab = (struct azure_backend *)b;
 
 	address_release(&ab->at);
-	identity_release(&ab->identity);
-}
-
-static struct http_engine *azure_engine(struct backend *b)
-{
-	return ((struct azure_backend *)b)->engine;
-}
-
-static struct identity *azure_identity(struct backend *b)
-{
-	return &((struct azure_backend *)b)->identity;
+	object_backend_release(&ab->object);
 }
 
 static void azure_origin(struct backend *b, struct buf *out)
@@ -147,10 +115,8 @@ static const struct backend_ops azure_ops = {
 		[BACKEND_OP_MULTIPART_ABORT] = start_abort,
 	},
 	/* clang-format on */
-	.later = azure_later,
+	.later = object_backend_later,
 	.release = azure_release,
-	.engine = azure_engine,
-	.identity = azure_identity,
 	.origin = azure_origin,
 };
 
@@ -180,24 +146,18 @@ int azure_open(struct backend **out, const struct backend_spec *spec,
 	struct azure_backend *ab;
 	int r;
 
-	if (!engine)
-		return err_set(err, ERR_USAGE, EINVAL,
-			       "%s: opened without an HTTP engine",
-			       spec->location->text);
 	ab = calloc(1, sizeof(*ab));
 	if (!ab)
 		return err_nomem(err);
 	r = choose_address(&ab->at, spec, err);
 	if (r == 0)
-		r = backend_init(&ab->base, &azure_ops, spec, err);
+		r = object_backend_init(&ab->object, &azure_ops, spec, engine,
+					err);
 	if (r < 0) {
 		address_release(&ab->at);
-		backend_release(&ab->base);
 		free(ab);
 		return r;
 	}
-	ab->engine = engine;
-	identity_init(&ab->identity, spec->creds);
-	*out = &ab->base;
+	*out = &ab->object.base;
 	return 0;
 }

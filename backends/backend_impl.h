@@ -78,8 +78,6 @@ struct backend_op {
 	void (*run)(struct backend_op *op);
 };
 
-struct identity;
-
 struct backend_ops {
 	/* A slot that is NULL answers -ENOTSUP. */
 	void (*start[BACKEND_OP_KINDS])(struct backend_op *op);
@@ -88,10 +86,11 @@ struct backend_ops {
 	/* Releases what the scheme added; backend.c frees the rest. */
 	void (*release)(struct backend *b);
 
-	/* Of HTTP stores; NULL of file://. */
-	struct http_engine *(*engine)(struct backend *b);
-	struct identity *(*identity)(struct backend *b);
-	/* Appends "https://host[:port]/": what an unsigned GET may ask. */
+	/*
+	 * Of HTTP stores, whose structs begin with an object_backend; NULL of
+	 * file://.  Appends "https://host[:port]/": what an unsigned GET may
+	 * ask.
+	 */
 	void (*origin)(struct backend *b, struct buf *out);
 	/* The region that requests are signed for; NULL: there is none. */
 	void (*region)(struct backend *b, char out[BACKEND_REGION_MAX]);

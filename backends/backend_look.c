@@ -8,7 +8,7 @@
 #include "backends/backend_impl.h"
 #include "backends/base/clock.h"
 #include "backends/http/exchange.h"
-#include "backends/object/identity.h"
+#include "backends/object/object_backend.h"
 
 struct reach {
 	struct backend_reach *out;
@@ -68,7 +68,15 @@ int backend_reach(struct backend *b, int64_t deadline_ms,
 	if (buf_failed(&origin) || origin.len >= sizeof(out->origin))
 		return err_nomem(err);
 	memcpy(out->origin, origin.data, origin.len + 1);
-	return exchange_run(b->ops->engine(b), &ops, &reach, deadline_ms, err);
+	return exchange_run(((struct object_backend *)b)->engine, &ops, &reach,
+			    deadline_ms, err);
+}
+
+/* NULL: requests are unsigned, or there are none. */
+static struct cred_source *creds_of(struct backend *b)
+{
+	return b->ops->origin ? ((struct object_backend *)b)->identity.creds :
+				NULL;
 }
 
 int backend_identity(struct backend *b, int64_t deadline_ms,
@@ -77,7 +85,7 @@ int backend_identity(struct backend *b, int64_t deadline_ms,
 	const struct timespec pause = {
 		.tv_nsec = EXCHANGE_CRED_WAIT_MS * 1000000L,
 	};
-	struct identity *id = b->ops->identity ? b->ops->identity(b) : NULL;
+	struct cred_source *creds = creds_of(b);
 	cleanup_cred struct cred cred = { .kind = CRED_ANONYMOUS };
 	struct cred_state state;
 	int r;
@@ -87,9 +95,9 @@ int backend_identity(struct backend *b, int64_t deadline_ms,
 		.is_anonymous = true,
 		.expires_s = INT64_MAX,
 	};
-	if (!id || !id->creds)
+	if (!creds)
 		return 0;
-	while ((r = cred_source_get(id->creds, &cred, err)) == -EAGAIN &&
+	while ((r = cred_source_get(creds, &cred, err)) == -EAGAIN &&
 	       clock_ms() < deadline_ms) {
 		err_clear(err);
 		(void)nanosleep(&pause, NULL);
@@ -99,7 +107,7 @@ int backend_identity(struct backend *b, int64_t deadline_ms,
 			       err->text);
 	if (r < 0)
 		return r;
-	cred_source_state(id->creds, &state);
+	cred_source_state(creds, &state);
 	(void)snprintf(out->name, sizeof(out->name), "%s", state.name);
 	out->is_anonymous = cred.kind == CRED_ANONYMOUS;
 	out->expires_s = cred.expires_s;

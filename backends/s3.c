@@ -4,36 +4,14 @@
 
 #include <errno.h>
 #include <string.h>
-#include "backends/base/clock.h"
 #include "backends/object/condition.h"
-
-static void run_later(void *arg)
-{
-	struct backend_op *op = arg;
-
-	op->run(op);
-}
-
-static void s3_later(struct backend_op *op, void (*run)(struct backend_op *))
-{
-	struct s3_backend *sb = (struct s3_backend *)op->backend;
-
-	op->run = run;
-	http_engine_after(sb->engine, clock_ms(), run_later, op);
-}
 
 static void on_done(void *ctx, int r, const struct err *err)
 {
 	struct s3_call *call = ctx;
 	struct backend_op *op = call->op;
 
-	op->r = r;
-	if (r < 0)
-		err_copy(&op->err, err);
-	else
-		identity_good(&call->sb->identity, &call->use);
-	if (r < 0 && op->kind == BACKEND_OP_GET_ALL)
-		answer_cut(op->out, op->out_start);
+	object_backend_settle(op, &call->use, r, err);
 	buf_release(&call->reply);
 	buf_release(&call->body);
 	free(call);
@@ -68,12 +46,12 @@ static void start(struct backend_op *op)
 	if (!call) {
 		if (op->r == 0)
 			op->r = err_nomem(&op->err);
-		s3_later(op, backend_op_finish);
+		object_backend_later(op, backend_op_finish);
 		return;
 	}
 	call->op = op;
 	call->sb = sb;
-	exchange_start(sb->engine, &ops, call, op->deadline_ms);
+	exchange_start(sb->object.engine, &ops, call, op->deadline_ms);
 }
 
 static void s3_release(struct backend *b)
@@ -81,20 +59,10 @@ static void s3_release(struct backend *b)
 	struct s3_backend *sb = (struct s3_backend *)b;
 
 	s3_endpoint_release(&sb->endpoint);
-	identity_release(&sb->identity);
+	object_backend_release(&sb->object);
 	free(sb->expected_owner);
 	free(sb->sse_kms_key);
 	lock_release(&sb->lock);
-}
-
-static struct http_engine *s3_engine(struct backend *b)
-{
-	return ((struct s3_backend *)b)->engine;
-}
-
-static struct identity *s3_identity(struct backend *b)
-{
-	return &((struct s3_backend *)b)->identity;
 }
 
 static void s3_region(struct backend *b, char out[BACKEND_REGION_MAX])
@@ -134,10 +102,8 @@ static const struct backend_ops s3_ops = {
 		[BACKEND_OP_MULTIPART_ABORT] = start,
 	},
 	/* clang-format on */
-	.later = s3_later,
+	.later = object_backend_later,
 	.release = s3_release,
-	.engine = s3_engine,
-	.identity = s3_identity,
 	.origin = s3_origin,
 	.region = s3_region,
 };
@@ -166,10 +132,6 @@ int s3_open(struct backend **out, const struct backend_spec *spec,
 	struct s3_backend *sb;
 	int r;
 
-	if (!engine)
-		return err_set(err, ERR_USAGE, EINVAL,
-			       "%s: opened without an HTTP engine",
-			       spec->location->text);
 	sb = calloc(1, sizeof(*sb));
 	if (!sb)
 		return err_nomem(err);
@@ -177,19 +139,17 @@ int s3_open(struct backend **out, const struct backend_spec *spec,
 	if (r == 0)
 		r = take_options(sb, spec, err);
 	if (r == 0)
-		r = backend_init(&sb->base, &s3_ops, spec, err);
+		r = object_backend_init(&sb->object, &s3_ops, spec, engine,
+					err);
 	if (r < 0) {
 		s3_endpoint_release(&sb->endpoint);
 		free(sb->expected_owner);
 		free(sb->sse_kms_key);
-		backend_release(&sb->base);
 		free(sb);
 		return r;
 	}
 	lock_init(&sb->lock);
 	(void)strcpy(sb->region, sb->endpoint.region);
-	sb->engine = engine;
-	identity_init(&sb->identity, spec->creds);
-	*out = &sb->base;
+	*out = &sb->object.base;
 	return 0;
 }

@@ -33,7 +33,7 @@
 #include "backends/azure/azure_xml.h"
 #include "backends/object/address.h"
 #include "backends/object/answer.h"
-#include "backends/object/identity.h"
+#include "backends/object/object_backend.h"
 
 #define AZURE_VERSION "2023-11-03"	/* x-ms-version */
 #define AZURE_LIST_KEYS_MAX 5000
@@ -41,9 +41,7 @@
 #define AZURE_UPLOAD_ID_LEN 16		/* hexadecimal digits */
 
 struct azure_backend {
-	struct backend base;
-	struct http_engine *engine;
-	struct identity identity;
+	struct object_backend object;
 	struct address at;
 };
 

@@ -44,10 +44,10 @@ static const char *advice(const struct azure_call *call,
 static bool repair(struct azure_call *call, const struct http_response *rs,
 		   const struct ruling *ruling, const char *code)
 {
-	struct identity *id = &call->ab->identity;
+	struct identity *id = &call->ab->object.identity;
 
 	if (ruling->action == RULING_FIX_CLOCK &&
-	    identity_fix_clock(id, &call->use, rs, call->ab->base.name))
+	    identity_fix_clock(id, &call->use, rs, call->ab->object.base.name))
 		return true;
 	if (ruling->action != RULING_FIX_CLOCK &&
 	    ruling->action != RULING_FIX_CREDENTIAL)
@@ -214,7 +214,7 @@ enum exchange_verdict azure_judge(void *ctx, int r, struct http_response *rs,
 	if (r < 0 && !(r == -EBADMSG && rs->status >= 300))
 		return answer_broken(call->op, call->stage != AZURE_STAGE_CALL,
 				     r, rs, out, err);
-	answer_note_clock(&call->ab->base, rs);
+	answer_note_clock(&call->ab->object.base, rs);
 	if (call->stage == AZURE_STAGE_DELETED && rs->status < 500)
 		return looked(call, rs, out, err);
 	if (rs->status / 100 == 2)

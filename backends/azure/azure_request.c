@@ -209,10 +209,10 @@ static int make_path(struct buf *path, const struct azure_call *call,
 	cleanup_buf struct buf plain = BUF_INIT;
 
 	buf_printf(&plain, "%s/%s", ab->at.base_path,
-		   ab->base.location.container);
+		   ab->object.base.location.container);
 	if (!d->is_container) {
 		buf_char(&plain, '/');
-		backend_key_prefix(&ab->base, &plain);
+		backend_key_prefix(&ab->object.base, &plain);
 		buf_str(&plain, call->op->key);
 	}
 	if (buf_failed(&plain))
@@ -284,7 +284,7 @@ static int build(struct http_request *rq, struct azure_call *call,
 	    buf_failed(&call->body))
 		return err_nomem(err);
 	azure_key_date(d->date,
-		       identity_now_s(&call->ab->identity, &call->use));
+		       identity_now_s(&call->ab->object.identity, &call->use));
 	add_header(d, "x-ms-date", d->date);
 	add_header(d, "x-ms-version", AZURE_VERSION);
 	r = make_path(&path, call, d, err);
@@ -306,7 +306,7 @@ int azure_prepare(void *ctx, unsigned attempt, struct http_request *rq,
 	struct azure_call *call = ctx;
 	cleanup_draft struct draft d = { .method = HTTP_GET };
 	cleanup_cred struct cred cred;
-	int r = identity_get(&call->ab->identity, &call->use, false, &cred,
+	int r = identity_get(&call->ab->object.identity, &call->use, false, &cred,
 			     err);
 
 	(void)attempt;

@@ -26,10 +26,9 @@
 #ifndef DATASETFS_BACKENDS_S3_IMPL_H
 #define DATASETFS_BACKENDS_S3_IMPL_H
 
-#include "backends/backend_impl.h"
 #include "backends/base/lock.h"
 #include "backends/object/answer.h"
-#include "backends/object/identity.h"
+#include "backends/object/object_backend.h"
 #include "backends/s3/s3_endpoint.h"
 #include "backends/s3/s3_xml.h"
 
@@ -38,9 +37,7 @@
 
 /* lock guards region; the rest is fixed, or atomic. */
 struct s3_backend {
-	struct backend base;
-	struct http_engine *engine;
-	struct identity identity;
+	struct object_backend object;
 	struct s3_endpoint endpoint;
 	bool requester_pays;
 	char *expected_owner;	/* NULL: not checked */

@@ -77,7 +77,7 @@ enum exchange_verdict s3_judge(void *ctx, int r, struct http_response *rs,
 	if (r < 0 && !(r == -EBADMSG && rs->status >= 300))
 		return answer_broken(call->op, call->stage != S3_STAGE_CALL, r,
 				     rs, out, err);
-	answer_note_clock(&call->sb->base, rs);
+	answer_note_clock(&call->sb->object.base, rs);
 	if (call->stage == S3_STAGE_REGION)
 		return s3_region_told(call, rs, out, err);
 	if (call->stage == S3_STAGE_COMPLETED && rs->status / 100 != 5)

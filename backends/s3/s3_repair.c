@@ -55,7 +55,7 @@ static bool set_region(struct s3_call *call, const char *region)
 	memcpy(sb->region, region, strlen(region) + 1);
 	lock_drop(&sb->lock);
 	log_info("s3", "the region is another one: %s region=%s",
-		 sb->base.name, region);
+		 sb->object.base.name, region);
 	return true;
 }
 
@@ -172,7 +172,7 @@ static bool repair(struct s3_call *call, const struct http_response *rs,
 		   const struct ruling *ruling,
 		   const struct xml_error *error, const struct err *err)
 {
-	struct identity *id = &call->sb->identity;
+	struct identity *id = &call->sb->object.identity;
 	struct identity_use *use = &call->use;
 
 	switch (ruling->action) {
@@ -183,7 +183,7 @@ static bool repair(struct s3_call *call, const struct http_response *rs,
 		return rs->status == 400 && !error->code[0] &&
 		       identity_doubt_credential(id, use);
 	case RULING_FIX_CLOCK:
-		return identity_fix_clock(id, use, rs, call->sb->base.name) ||
+		return identity_fix_clock(id, use, rs, call->sb->object.base.name) ||
 		       (!error->code[0] && identity_doubt_credential(id, use));
 	case RULING_FIX_CREDENTIAL:
 		/*

@@ -29,7 +29,7 @@ static const struct s3_flavour *choose_flavour(const struct s3_backend *sb,
 			  (cred->kind == CRED_KEYS &&
 			   !strncmp(cred->access_key_id, "GOOG", 4));
 
-	if (sb->base.location.scheme != URI_GS)
+	if (sb->object.base.location.scheme != URI_GS)
 		return &amazon;
 	return sb->endpoint.is_google || is_googles ? &google : &amazon;
 }
@@ -158,7 +158,7 @@ static void draft_list(struct draft *d, struct s3_call *call)
 
 	d->method = HTTP_GET;
 	d->is_bucket = true;
-	backend_key_prefix(&call->sb->base, &d->prefix);
+	backend_key_prefix(&call->sb->object.base, &d->prefix);
 	buf_str(&d->prefix, op->prefix);
 	add_query(d, "prefix", d->prefix.data ? d->prefix.data : "");
 	if (op->by_slash)
@@ -169,7 +169,7 @@ static void draft_list(struct draft *d, struct s3_call *call)
 		add_query(d, "max-keys", d->number);
 	}
 	if (!token && op->start_after) {
-		backend_key_prefix(&call->sb->base, &d->start_after);
+		backend_key_prefix(&call->sb->object.base, &d->start_after);
 		buf_str(&d->start_after, op->start_after);
 	}
 
@@ -312,11 +312,11 @@ static const char *payload_hash(struct s3_call *call, const struct draft *d)
 static int check_namespace(const struct s3_backend *sb, const struct cred *cred,
 			   struct err *err)
 {
-	const char *space = sb->base.location.space;
+	const char *space = sb->object.base.location.space;
 	const char *id = cred->access_key_id;
 	const char *colon;
 
-	if (sb->base.location.scheme != URI_SWIFT ||
+	if (sb->object.base.location.scheme != URI_SWIFT ||
 	    cred->kind == CRED_ANONYMOUS)
 		return 0;
 	colon = strrchr(id, ':');
@@ -334,7 +334,7 @@ static int check_namespace(const struct s3_backend *sb, const struct cred *cred,
 static int get_cred(struct s3_call *call, struct cred *cred, struct err *err)
 {
 	/* Its region is what anybody may ask of a bucket. */
-	int r = identity_get(&call->sb->identity, &call->use,
+	int r = identity_get(&call->sb->object.identity, &call->use,
 			     call->stage == S3_STAGE_REGION, cred, err);
 
 	return r < 0 ? r : check_namespace(call->sb, cred, err);
@@ -379,7 +379,7 @@ static int sign(struct s3_call *call, const struct draft *d,
 		.service = flavour->service,
 	};
 
-	rq.time_s = identity_now_s(&call->sb->identity, &call->use);
+	rq.time_s = identity_now_s(&call->sb->object.identity, &call->use);
 	return sigv4_sign(out, &rq, cred, err);
 }
 
@@ -393,7 +393,7 @@ static void fill_headers(struct http_request *rq, struct s3_call *call,
 	 * Not signed (Google's front end rewrites it): the stored bytes of a
 	 * gzip object, in place of a transcoded stream that has no ranges.
 	 */
-	if (backend_has_generations(&call->sb->base) &&
+	if (backend_has_generations(&call->sb->object.base) &&
 	    (d->method == HTTP_GET || d->method == HTTP_HEAD))
 		buf_str(&rq->headers, "accept-encoding: gzip\n");
 	buf_str(&rq->headers, sig->headers.data ? sig->headers.data : "");
@@ -456,7 +456,7 @@ int s3_prepare(void *ctx, unsigned attempt, struct http_request *rq,
 	lock_drop(&call->sb->lock);
 
 	if (call->op->key) {
-		backend_key_prefix(&call->sb->base, &d.key);
+		backend_key_prefix(&call->sb->object.base, &d.key);
 		buf_str(&d.key, call->op->key);
 	}
 	draft_make(&d, call);

@@ -3,7 +3,12 @@
 
 #include "fs/cli/findings.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+
+/* Swift refuses from 300 s on, S3 from 900 s. */
+#define SKEW_FAILED_S 240
+#define SKEW_WARNING_S 30
 
 static const char *const verdict_names[] = {
 	[VERDICT_OK] = "ok",
@@ -49,4 +54,20 @@ void findings_tell(struct findings *f, const struct finding *finding,
 	if (finding->us >= 0)
 		json_object_set_new(o, "us", json_integer(finding->us));
 	json_array_append_new(f->list, o);
+}
+
+struct clock_finding findings_of_clock(int64_t skew_s)
+{
+	struct clock_finding out = { .verdict = VERDICT_OK };
+	int64_t off_s = skew_s < 0 ? -skew_s : skew_s;
+
+	if (off_s >= SKEW_WARNING_S) {
+		out.verdict = off_s >= SKEW_FAILED_S ? VERDICT_FAILED :
+						       VERDICT_WARNING;
+		out.fix = "as root: timedatectl set-ntp true, or chronyc makestep";
+	}
+	snprintf(out.text, sizeof(out.text),
+		 "this machine's is %" PRId64 " s %s the store's", off_s,
+		 skew_s > 0 ? "behind" : skew_s < 0 ? "ahead of" : "off");
+	return out;
 }

@@ -30,4 +30,12 @@ struct finding {
 void findings_tell(struct findings *f, const struct finding *finding,
 		   const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
 
+/* What a store's clock less ours says of ours. */
+struct clock_finding {
+	enum verdict verdict;
+	const char *fix;	/* NULL with VERDICT_OK */
+	char text[80];
+};
+struct clock_finding findings_of_clock(int64_t skew_s);
+
 #endif

@@ -4,7 +4,6 @@
 #include "fs/cli/check/bucket_check.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -16,9 +15,6 @@
 
 #define CHECK_KEY ".datasetfs/probe/check-"
 #define CHECK_SEEN_MAX 1000	/* entries that are passed over */
-/* Swift refuses from 300 s on, S3 from 900 s. */
-#define SKEW_FAILED_S 240
-#define SKEW_WARNING_S 30
 
 /* What the store's own words ask for, whatever was tried. */
 static const struct {
@@ -339,21 +335,17 @@ static void look_at_region(struct bucket_check *c)
 
 static void look_at_clock(struct bucket_check *c)
 {
-	struct step step = { .check = "clock", .us = -1 };
-	int64_t skew_s, off_s;
+	struct step step = { .check = "clock", .us = -1,
+			     .code = EXIT_ENVIRONMENT };
+	struct clock_finding clock;
+	int64_t skew_s;
 
 	if (!backend_clock_skew(backend_of(c), &skew_s))
 		return;
-	off_s = skew_s < 0 ? -skew_s : skew_s;
-	if (off_s >= SKEW_WARNING_S) {
-		step.verdict = off_s >= SKEW_FAILED_S ? VERDICT_FAILED :
-							VERDICT_WARNING;
-		step.code = EXIT_ENVIRONMENT;
-		step.fix = "as root: timedatectl set-ntp true, or chronyc makestep";
-	}
-	bucket_check_tell(c, &step, "this machine's is %" PRId64 " s %s the store's",
-			  off_s, skew_s > 0 ? "behind" :
-				 skew_s < 0 ? "ahead of" : "off");
+	clock = findings_of_clock(skew_s);
+	step.verdict = clock.verdict;
+	step.fix = clock.fix;
+	bucket_check_tell(c, &step, "%s", clock.text);
 }
 
 /* --- writing ---------------------------------------------------------- */

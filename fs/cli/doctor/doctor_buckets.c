@@ -13,9 +13,6 @@
 #include "fs/cli/doctor/doctor.h"
 
 #define STORE_TIMEOUT_MS 15000	/* of one question to a store */
-/* Swift refuses from 300 s on, S3 from 900 s. */
-#define SKEW_FAILED_S 240
-#define SKEW_WARNING_S 30
 
 static const char *credential_of(const struct bucket *b)
 {
@@ -96,23 +93,15 @@ static int ask(struct bucket *b, struct catalog **catalog, struct err *err)
 
 static void look_at_clock(struct doctor *d, struct bucket *b)
 {
+	struct clock_finding clock;
 	char check[128];
-	int64_t skew_s, off_s;
-	enum verdict verdict;
+	int64_t skew_s;
 
 	if (!backend_clock_skew(bucket_backend(b), &skew_s))
 		return;
-	off_s = skew_s < 0 ? -skew_s : skew_s;
-	verdict = off_s >= SKEW_FAILED_S  ? VERDICT_FAILED :
-		  off_s >= SKEW_WARNING_S ? VERDICT_WARNING :
-					    VERDICT_OK;
+	clock = findings_of_clock(skew_s);
 	snprintf(check, sizeof(check), "clock of %.64s", bucket_name(b));
-	doctor_tell(d, verdict, check,
-		    verdict == VERDICT_OK ? NULL :
-		    "as root: timedatectl set-ntp true, or chronyc makestep",
-		    "this machine's is %lld s %s the store's",
-		    (long long)off_s,
-		    skew_s > 0 ? "behind" : skew_s < 0 ? "ahead of" : "off");
+	doctor_tell(d, clock.verdict, check, clock.fix, "%s", clock.text);
 }
 
 static void look_at_bucket(struct doctor *d, struct bucket *b)

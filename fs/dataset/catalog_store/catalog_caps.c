@@ -12,7 +12,6 @@
 
 #include "backends/backend_look.h"
 #include "backends/base/clock.h"
-#include "backends/base/encode.h"
 #include "backends/base/io.h"
 #include "backends/base/json.h"
 #include "backends/base/log.h"
@@ -49,22 +48,6 @@ static int place_of(const struct catalog_store *store, struct buf *out,
 	return buf_failed(out) ? err_nomem(err) : 0;
 }
 
-static int caps_path(struct buf *out, const struct catalog_store *store,
-		     const struct buf *place, struct err *err)
-{
-	cleanup_fd int dir = io_open_private_dir(store->cache_dir, "stores",
-						 err);
-	char hex[2 * SHA256_SIZE + 1];
-	uint8_t digest[SHA256_SIZE];
-
-	if (dir < 0)
-		return dir;
-	digest_sha256(digest, place->data, place->len);
-	encode_hex(hex, digest, sizeof(digest));
-	buf_printf(out, "%s/stores/%s", store->cache_dir, hex);
-	return buf_failed(out) ? err_nomem(err) : 0;
-}
-
 /* Each member is there, with its type, and the file is of that place. */
 static bool read_doc(const json_t *doc, const char *place,
 		     struct backend_caps *caps)
@@ -96,7 +79,8 @@ static bool load(const struct catalog_store *store, struct backend_caps *caps)
 	bool is_good;
 
 	if (!store->cache_dir || place_of(store, &place, &ignored) < 0 ||
-	    caps_path(&path, store, &place, &ignored) < 0 ||
+	    catalog_local_path(&path, store, "stores", place.data,
+			       &ignored) < 0 ||
 	    io_read_file(path.data, CAPS_BYTES_MAX, &text, &ignored) < 0 ||
 	    !text.len ||
 	    json_parse(&doc, text.data, text.len, CAPS_DEPTH, &ignored) < 0)
@@ -117,7 +101,7 @@ static int save(const struct catalog_store *store,
 
 	r = place_of(store, &place, err);
 	if (r == 0)
-		r = caps_path(&path, store, &place, err);
+		r = catalog_local_path(&path, store, "stores", place.data, err);
 	if (r < 0)
 		return r;
 	doc = json_object();

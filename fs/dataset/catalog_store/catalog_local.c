@@ -23,13 +23,10 @@
 #define FLAG_GONE 1
 #define FLAG_REFUSED 2
 
-/* In a directory that is there, and that nobody else writes to. */
-static int local_path(struct buf *out, const struct catalog_store *store,
-		      struct err *err)
+int catalog_local_path(struct buf *out, const struct catalog_store *store,
+		       const char *folder, const char *name, struct err *err)
 {
-	const char *name = backend_name(store->backend);
-	cleanup_fd int dir = io_open_private_dir(store->cache_dir, "catalogs",
-						 err);
+	cleanup_fd int dir = io_open_private_dir(store->cache_dir, folder, err);
 	char hex[2 * SHA256_SIZE + 1];
 	uint8_t digest[SHA256_SIZE];
 
@@ -37,8 +34,15 @@ static int local_path(struct buf *out, const struct catalog_store *store,
 		return dir;
 	digest_sha256(digest, name, strlen(name));
 	encode_hex(hex, digest, sizeof(digest));
-	buf_printf(out, "%s/catalogs/%s", store->cache_dir, hex);
+	buf_printf(out, "%s/%s/%s", store->cache_dir, folder, hex);
 	return buf_failed(out) ? err_nomem(err) : 0;
+}
+
+static int local_path(struct buf *out, const struct catalog_store *store,
+		      struct err *err)
+{
+	return catalog_local_path(out, store, "catalogs",
+				  backend_name(store->backend), err);
 }
 
 static int put_bytes(struct buf *out, const void *bytes, size_t len,

@@ -82,6 +82,13 @@ int catalog_fetch(struct backend *b, char *const *keys, const size_t *limits,
 int catalog_snapshot(struct catalog **out, const struct catalog_store *store,
 		     struct err *err) MUST_CHECK;
 
+/*
+ * Where what is known of a name is kept: in a folder of the cache directory
+ * that is there, and that nobody else writes to.
+ */
+int catalog_local_path(struct buf *out, const struct catalog_store *store,
+		       const char *folder, const char *name, struct err *err)
+	MUST_CHECK;
 /* Best effort; a failure is logged once. */
 void catalog_local_save(struct catalog_store *store);
 /* Into store->id and ->records.  ERR_MISSING, ERR_CORRUPT. */

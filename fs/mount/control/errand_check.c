@@ -300,7 +300,9 @@ int errand_check(struct errand *errand, const char *text, json_t *doc,
 
 	if (!ref || from < 0 || from > TREE_ENTRIES_MAX)
 		r = err_set(err, ERR_USAGE, EINVAL, "check what?");
-	else if (errand->fs->disk)
+	else if (c.paths)
+		r = fill_check_paths(c.paths, err);
+	if (r == 0 && errand->fs->disk)
 		r = check_all(&c, ref, from, doc, err);
 	json_object_set_new(doc, "has_disk",
 			    json_boolean(errand->fs->disk != NULL));

@@ -253,7 +253,7 @@ static int add_locked(struct fill_jobs *jobs, struct fill_job *new)
 	return 0;
 }
 
-static int check_paths(const json_t *paths, struct err *err)
+int fill_check_paths(const json_t *paths, struct err *err)
 {
 	const json_t *path;
 	size_t i;
@@ -271,7 +271,7 @@ int fill_jobs_start(struct fill_jobs *jobs, const char *ref, json_t *paths,
 		    bool *is_new, struct err *err)
 {
 	struct fill_job new = { .state = FILL_WAITING };
-	int r = check_paths(paths, err);
+	int r = fill_check_paths(paths, err);
 
 	if (r == 0)
 		r = resolve(jobs, ref, &new, err);

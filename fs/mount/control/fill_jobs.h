@@ -44,6 +44,9 @@ int fill_jobs_new(struct fill_jobs **out, struct fs *fs, struct err *err)
 /* Cancels them; stores are not waited for once buckets_stop() was called. */
 void fill_jobs_free(struct fill_jobs *jobs);
 
+/* -EINVAL (ERR_USAGE) for what is no array of text. */
+int fill_check_paths(const json_t *paths, struct err *err) MUST_CHECK;
+
 /*
  * Of the version or collection ref all, or what lies at or below paths (an
  * array of text, copied).  Waits for the bucket's catalog.  *is_new is false

@@ -237,15 +237,32 @@ static bool is_stale(const struct blob_state *st, const struct stream *s)
 	return s->is_answered && s->generation < st->valid_from;
 }
 
-/* The stream of a read that was on its way when the object changed. */
-static bool is_waiter_stale(const struct fetch_waiter *w)
+/*
+ * No read continues it any more; until its place is taken, a read that is on
+ * its way still finds what it was.
+ */
+static void stream_end(struct stream *s)
 {
-	const struct blob_state *st = w->state;
+	s->used = 0;
+}
+
+/* The stream that the read was found to continue or begin, or NULL. */
+static struct stream *stream_of(const struct fetch_waiter *w)
+{
+	struct blob_state *st = w->state;
 
 	for (size_t i = 0; i < FETCH_STREAMS && w->stream; i++)
 		if (st->streams[i].born == w->stream)
-			return is_stale(st, &st->streams[i]);
-	return false;
+			return &st->streams[i];
+	return NULL;
+}
+
+/* The object changed while the read was on its way. */
+static bool is_waiter_stale(const struct fetch_waiter *w)
+{
+	const struct stream *s = stream_of(w);
+
+	return s && is_stale(w->state, s);
 }
 
 /* What it is given is of the present generation. */
@@ -258,12 +275,11 @@ static void stream_answered(struct blob_state *st, struct stream *s)
 
 static void waiter_answered(struct fetch_waiter *w)
 {
-	struct blob_state *st = w->state;
+	struct stream *s = stream_of(w);
 
-	st->was_served = true;
-	for (size_t i = 0; i < FETCH_STREAMS && w->stream; i++)
-		if (st->streams[i].born == w->stream)
-			stream_answered(st, &st->streams[i]);
+	w->state->was_served = true;
+	if (s)
+		stream_answered(w->state, s);
 }
 
 int fetch_try(struct fetcher *f, struct fetch_waiter *w, struct extent **pins)
@@ -350,7 +366,7 @@ static void drop_stale_streams(struct blob_state *st)
 {
 	for (size_t i = 0; i < FETCH_STREAMS; i++)
 		if (is_stale(st, &st->streams[i]))
-			st->streams[i] = (struct stream){ 0 };
+			stream_end(&st->streams[i]);
 }
 
 static struct stream *stream_oldest(struct blob_state *st)
@@ -434,7 +450,7 @@ int fetch_join_stream(struct fetcher *f, struct fetch_waiter *w)
 	if (!s)
 		return 0;
 	if (is_stale(st, s)) {
-		*s = (struct stream){ 0 };
+		stream_end(s);
 		return -ESTALE;
 	}
 	w->needs_verdict = s->is_from_start && w->offset + w->len == st->size;

@@ -21,42 +21,42 @@ static uint64_t seen_cost(const struct blob_state *st)
 	return (st->size / CACHE_GRAIN + 1) * sizeof(*st->seen);
 }
 
-/* Which of the fetch's grains came before: digests of them, 0 of others. */
-static unsigned find_seen(struct fetcher *f, const struct fetch *fetch,
-			  uint64_t digests[SEEN_MAX])
+/* The digests that are kept of the fetch's n grains, 0 of others. */
+static void find_seen(struct fetcher *f, const struct fetch *fetch,
+		      uint64_t digests[SEEN_MAX], unsigned n)
 {
 	const struct blob_state *st = fetch->state;
 	uint64_t first = fetch->offset / CACHE_GRAIN;
-	unsigned n = (unsigned)((fetch->len + CACHE_GRAIN - 1) / CACHE_GRAIN);
 
 	lock_take(&f->lock);
 	for (unsigned i = 0; i < n; i++)
 		digests[i] = st->seen ? st->seen[first + i] : 0;
 	lock_drop(&f->lock);
-	return n;
+}
+
+static uint64_t digest_grain(const struct fetch *fetch, size_t at)
+{
+	size_t rest = fetch->len - at;
+	uint64_t digest = digest_xxh3((const uint8_t *)fetch->data + at,
+				      rest < CACHE_GRAIN ? rest : CACHE_GRAIN);
+
+	return digest ? digest : 1;	/* 0 stands for "not seen" */
 }
 
 unsigned seen_digest(struct fetcher *f, const struct fetch *fetch,
 		     uint64_t digests[SEEN_MAX])
 {
+	unsigned n = (unsigned)((fetch->len + CACHE_GRAIN - 1) / CACHE_GRAIN);
 	bool is_piece = fetch->len < BLOB_PART;
-	unsigned n;
 
 	if (fetch->state->rule != RULE_PARTS)
 		return 0;
-	n = find_seen(f, fetch, digests);
-	for (unsigned i = 0; i < n; i++) {
-		size_t at = i * CACHE_GRAIN, rest = fetch->len - at;
-
-		/* A whole part is hashed now: compared, if anything. */
-		if (!is_piece && !digests[i])
-			continue;
-		digests[i] = digest_xxh3((const uint8_t *)fetch->data + at,
-					 rest < CACHE_GRAIN ? rest :
-							      CACHE_GRAIN);
-		if (!digests[i])	/* stands for "not seen" */
-			digests[i] = 1;
-	}
+	/* A whole part is hashed now: only compared, if anything. */
+	if (!is_piece)
+		find_seen(f, fetch, digests, n);
+	for (unsigned i = 0; i < n; i++)
+		if (is_piece || digests[i])
+			digests[i] = digest_grain(fetch, i * CACHE_GRAIN);
 	return n;
 }
 

@@ -87,13 +87,14 @@ struct bucket {
 	struct place *catalog_place;	/* the same one, or another */
 	struct catalog_store *store;
 	bool is_gone;			/* atomic: in no set that is served */
+	uint64_t gone_nth;		/* later ones are greater; only the
+					   reloading thread looks */
 
 	struct lock lock;		/* guards all below */
 	struct bucket_set *set;		/* the last one it was in; NULL: it is
 					   gone and that was long ago */
 	const struct settings_bucket *settings;	/* in set */
 	struct bucket_access access;
-	uint64_t gone_nth;		/* later ones are greater */
 
 	/* buckets_catalog.c */
 	struct catalog *catalog;	/* last known, or NULL */

@@ -65,8 +65,12 @@ int backend_reach(struct backend *b, int64_t deadline_ms,
 		return err_set(err, ERR_USAGE, ENOTSUP,
 			       "%s is this machine's own", b->name);
 	backend_origin(b, &origin);
-	if (buf_failed(&origin) || origin.len >= sizeof(out->origin))
+	if (buf_failed(&origin))
 		return err_nomem(err);
+	if (origin.len >= sizeof(out->origin))
+		return err_set(err, ERR_USAGE, EINVAL,
+			       "%s: its address has %zu bytes", b->name,
+			       origin.len);
 	memcpy(out->origin, origin.data, origin.len + 1);
 	return exchange_run(((struct object_backend *)b)->engine, &ops, &reach,
 			    deadline_ms, err);

@@ -86,11 +86,6 @@ static const char *const setting_names[PROFILE_SETTINGS] = {
 	"sso_start_url",
 };
 
-const char *profile_setting_name(enum profile_setting setting)
-{
-	return setting_names[setting];
-}
-
 static int keep(char **slot, struct span value, struct err *err)
 {
 	cred_wipe_free(*slot);

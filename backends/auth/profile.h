@@ -45,9 +45,6 @@ struct profile {
 void profile_release(struct profile *profile);
 #define cleanup_profile __attribute__((cleanup(profile_release)))
 
-/* As it is written: "role_arn". */
-const char *profile_setting_name(enum profile_setting setting);
-
 /*
  * *out must be zeroed; release it after 0 and after a failure.  A section that
  * is not there is no failure.  ERR_USAGE (-EINVAL) with the line's number, and

@@ -268,7 +268,7 @@ static int fill(struct azure_connection *out, struct fields *f,
 	out->account = copy(f->values[FIELD_ACCOUNT]);
 	out->key = copy(f->values[FIELD_KEY]);
 	out->sas = f->values[FIELD_KEY] ? NULL : copy(sas);
-	return out->key || out->sas ? 0 : err_nomem(err);
+	return (out->key && out->account) || out->sas ? 0 : err_nomem(err);
 }
 
 int azure_connection_parse(struct azure_connection *out, const char *text,

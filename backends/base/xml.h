@@ -47,7 +47,6 @@ struct xml_document {
 	/* Its own. */
 	XML_Parser parser;
 	bool is_error;		/* the root is <Error> */
-	bool has_root;
 	unsigned depth;
 	char path[XML_PATH_MAX];
 	struct buf text;

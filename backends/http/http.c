@@ -41,6 +41,9 @@ void http_request_release(struct http_request *rq)
 {
 	if (rq->headers.data)
 		explicit_bzero(rq->headers.data, rq->headers.cap);
+	/* Azure's SAS stands in it. */
+	if (rq->url.data)
+		explicit_bzero(rq->url.data, rq->url.cap);
 	buf_release(&rq->headers);
 	buf_release(&rq->url);
 	memset(rq, 0, sizeof(*rq));

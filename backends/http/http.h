@@ -110,7 +110,7 @@ struct http_request {
 	struct endpoint *endpoint;
 	unsigned patience_ms;	/* how long it should take; 0: unknown */
 };
-/* Wipes the headers, which carry signatures and tokens. */
+/* Wipes headers and URL, which carry signatures and tokens. */
 void http_request_release(struct http_request *rq);
 
 struct http_response {

@@ -21,8 +21,7 @@ struct http_fetch {
  * 0 when there was an answer to believe, whatever it says: *status, and in
  * *body (which is emptied first) its body, of an error at most
  * HTTP_ERROR_BODY_MAX.  408, 429 and 5xx are tried until the deadline:
- * ERR_RETRY -EIO names the last one.  Other errors: http.h; ERR_CORRUPT -EFBIG
- * above the limit.
+ * ERR_RETRY -EIO names the last one.  Other errors: http.h.
  */
 int http_fetch(struct http_engine *engine, const struct http_fetch *fetch,
 	       struct buf *body, int *status, struct err *err) MUST_CHECK;

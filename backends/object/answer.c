@@ -143,13 +143,16 @@ static int check_validator(const struct backend_op *op,
 static int check_encoding(const struct backend_op *op,
 			  const struct http_response *rs, struct err *err)
 {
-	char stored[HEADER_MAX] = "gzip", sent[HEADER_MAX] = "identity";
-	bool is_known = header_get(rs, "x-goog-stored-content-encoding",
-				   stored);
-	bool is_sent = header_get(rs, "content-encoding", sent);
+	char stored[HEADER_MAX], sent[HEADER_MAX];
+	bool is_known, is_sent;
 
-	if (!backend_has_generations(op->backend) ||
-	    !strcasecmp(stored, sent) || (!is_known && !is_sent))
+	if (!backend_has_generations(op->backend))
+		return 0;
+	is_known = header_get(rs, "x-goog-stored-content-encoding", stored);
+	is_sent = header_get(rs, "content-encoding", sent);
+	if ((!is_known && !is_sent) ||
+	    !strcasecmp(is_known ? stored : "gzip",
+			is_sent ? sent : "identity"))
 		return 0;
 	return err_set(err, ERR_CORRUPT, EBADMSG,
 		       "not sent as it is stored: the store, or a proxy before "

@@ -317,7 +317,7 @@ static int check_namespace(const struct s3_backend *sb, const struct cred *cred,
 	const char *colon;
 
 	if (sb->object.base.location.scheme != URI_SWIFT ||
-	    cred->kind == CRED_ANONYMOUS)
+	    cred->kind != CRED_KEYS)
 		return 0;
 	colon = strrchr(id, ':');
 	if (colon)

@@ -385,7 +385,7 @@ int google_token_metadata(struct cred *out, struct http_engine *engine,
 		     METADATA_PATH) >= (int)sizeof(url))
 		return nobody("GCE_METADATA_HOST", "the name is too long", err);
 	r = ask(engine, &question, &reply, err);
-	if (r < 0 && r != -ECANCELED && !is_certain)
+	if (r < 0 && r != -ECANCELED && r != -ENOMEM && !is_certain)
 		return nobody(host, "no answer", err);
 	if (r < 0)
 		return r;

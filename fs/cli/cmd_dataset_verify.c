@@ -182,20 +182,26 @@ static void tick(void *arg)
 	verify_state_save(job->state, true);
 }
 
-/* The same question of the same version: what it is kept under. */
+static uint64_t name_with(uint64_t name, const char *word)
+{
+	uint64_t pair[2] = { name, digest_xxh3(word, strlen(word)) };
+
+	return digest_xxh3(pair, sizeof(pair));
+}
+
+/*
+ * The same question of the same version, and of the same mount's cache: what it
+ * is kept under.
+ */
 static uint64_t name_of_question(const struct job *job)
 {
-	const char *key = bucket_key(job->resolved.bucket);
-	uint64_t name = digest_xxh3(key, strlen(key));
+	uint64_t name = name_with(0, bucket_key(job->resolved.bucket));
 	struct tree_info info;
 
 	tree_info(job->tree, &info);
-	for (int i = 0; i < job->n_paths; i++) {
-		uint64_t pair[2] = { name, digest_xxh3(job->paths[i],
-						       strlen(job->paths[i])) };
-
-		name = digest_xxh3(pair, sizeof(pair));
-	}
+	name = name_with(name, job->mountpoint);
+	for (int i = 0; i < job->n_paths; i++)
+		name = name_with(name, job->paths[i]);
 	return name ^ info.checksum;
 }
 
@@ -252,7 +258,7 @@ static int check_cache(struct job *job, struct err *err)
 			       "%s", err->text);
 		err_clear(err);
 		r = 0;
-	} else if (!vc->is_checked) {
+	} else if (vc->has_no_disk) {
 		(void)snprintf(job->cache_problem, sizeof(job->cache_problem),
 			       "the mount at %s has no disk cache now",
 			       job->mountpoint);

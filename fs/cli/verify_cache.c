@@ -86,8 +86,8 @@ static int check_piece(struct verify_cache *vc, const char *ref,
 	if (r < 0)
 		return r;
 	at = status_doc_number(doc, "next");
-	vc->is_checked = json_is_true(json_object_get(doc, "has_disk"));
-	if (vc->is_checked)
+	vc->has_no_disk = !json_is_true(json_object_get(doc, "has_disk"));
+	if (!vc->has_no_disk)
 		r = check_tree(vc, doc, err);
 	if (r == 0 && at && (at <= (json_int_t)*next || at > UINT32_MAX))
 		r = err_set(err, ERR_SYSTEM, EPROTO,
@@ -122,7 +122,8 @@ int verify_cache_run(struct verify_cache *vc, struct err *err)
 		if (interrupt_came())
 			return -EINTR;
 		r = check_piece(vc, ref.data, &next, err);
-		if (r < 0)
+		/* Nothing was checked: to be done when the disk is back. */
+		if (r < 0 || vc->has_no_disk)
 			return r;
 		if (!next)
 			next = info.n_entries;

@@ -20,7 +20,7 @@ struct verify_cache {
 	struct progress *progress;
 	json_t *failed;			/* an array to add to, or NULL */
 
-	bool is_checked;		/* the daemon has a disk cache */
+	bool has_no_disk;		/* as the daemon said when asked */
 	uint64_t files, records, bytes, damaged;
 	uint64_t refetched;		/* of the damaged ones, already */
 	uint64_t files_damaged;

@@ -287,6 +287,7 @@ def verify_drops_what_is_damaged_and_cannot_be_fetched_again(w):
         subprocess.run(['chmod', 'a+r', at.blob('gone')], check=True)
         p, doc = at.verify('--resume', '-m', w.point, 'd')
         assert p.returncode == 0 and doc['from_before']['files'] == 305 and doc['cache']['records'] == 0, (p, doc)
+        assert doc['checked'] == 'store and cache' and doc['cache']['problem'] is None, doc
         p, doc = at.verify('-m', w.point, 'd')
         assert p.returncode == 0 and doc['cache']['records'] == 313, (p, doc)
         assert fork_as(w.uid, read_all, w.path('b/d@1/gone')) == (True, FILES['gone'])

@@ -155,6 +155,10 @@ def test_elsewhere(tap, w):
     with Mount(config, w.top + '/mnt2', w.top + '/log2'):
         tap.equal(read_tree(w.top + '/mnt2/archive/all@1/raw'), below('raw/'),
                   'and a mount that knows the catalog reads them')
+    w.write('.datasetfs/catalog/names/old.json', b'{}', 'archive')
+    p = w.objects('--catalog', catalog, 'archive/all', f'file://{w.top}/archive')
+    tap.ok(p.stdout.startswith('unchanged  archive/all:1'), 'what an earlier catalog has left there is no content',
+           p.stdout + p.stderr)
 
 
 def test_own_place(tap, w):

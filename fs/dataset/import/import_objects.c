@@ -32,7 +32,8 @@ struct walk {
 	struct import_objects *out;
 	struct osmo_checksum *sum;
 	const char *location;	/* URI of the backend, without slash */
-	const char *own;	/* "LOCATION/.datasetfs/": not content */
+	const char *own[2];	/* ".datasetfs/" of the catalog and of the
+				   dataset_path: not content */
 	size_t skip;		/* bytes of a key before the relative path */
 	struct ancestors ancestors;
 };
@@ -86,47 +87,40 @@ static int take(struct walk *w, const char *path, const char *uri,
 	return buf_failed(&out->manifest) ? err_nomem(err) : 0;
 }
 
-static void show(char out[256], const char *path)
+static void show(char out[256], const char *path, size_t len)
 {
 	cleanup_buf struct buf shown = BUF_INIT;
 
-	encode_printable(&shown, path, strlen(path), 252);
+	encode_printable(&shown, path, len, 252);
 	snprintf(out, 256, "%s", shown.data ? shown.data : "");
 }
 
-/* True once of each key that a directory hides. */
-static bool is_hidden_now(struct ancestors *a, const char *path)
+/*
+ * The length of the key that path, being below it, hides: each is told once;
+ * 0: none.
+ */
+static size_t newly_hidden(struct ancestors *a, const char *path)
 {
-	size_t len = strlen(path);
-	bool is_hidden;
+	size_t len = strlen(path), hidden = 0;
 
 	while (a->n && (a->lens[a->n - 1] >= len ||
 			memcmp(a->last.data, path, a->lens[a->n - 1]) != 0))
 		a->n--;
-	is_hidden = a->n && path[a->lens[a->n - 1]] == '/';
-	if (is_hidden)
-		a->n--;	/* the next one below it says nothing new */
+	if (a->n && path[a->lens[a->n - 1]] == '/')
+		hidden = a->lens[--a->n];
 	buf_clear(&a->last);
 	buf_str(&a->last, path);
 	if (!buf_failed(&a->last) && a->n < ARRAY_SIZE(a->lens))
 		a->lens[a->n++] = len;
-	return is_hidden;
+	return hidden;
 }
 
 static void note_shadowed(struct walk *w, const char *path)
 {
-	struct import_objects *out = w->out;
-	cleanup_free char *name = NULL;
+	size_t hidden = newly_hidden(&w->ancestors, path);
 
-	if (!is_hidden_now(&w->ancestors, path))
-		return;
-	if (out->n_shadowed++)
-		return;
-	name = strdup(path);
-	/* The key is one of the path's directories: the longest will do. */
-	if (name && strrchr(name, '/'))
-		*strrchr(name, '/') = '\0';
-	show(out->shadowed, name ? name : path);
+	if (hidden && w->out->n_shadowed++ == 0)
+		show(w->out->shadowed, path, hidden);
 }
 
 static bool can_be_path(struct import_objects *out, const char *path)
@@ -137,7 +131,15 @@ static bool can_be_path(struct import_objects *out, const char *path)
 	if (!tree_path_key(key, &key_len, &name_at, path, strlen(path)))
 		return true;
 	if (out->n_unnamed++ == 0)
-		show(out->unnamed, path);
+		show(out->unnamed, path, strlen(path));
+	return false;
+}
+
+static bool is_own(const struct walk *w, const char *uri)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(w->own); i++)
+		if (strncmp(uri, w->own[i], strlen(w->own[i])) == 0)
+			return true;
 	return false;
 }
 
@@ -154,7 +156,7 @@ static int add_object(void *arg, const struct list_entry *e, struct err *err)
 	buf_printf(&uri, "%s/%s", w->location, e->key);
 	if (buf_failed(&uri))
 		return err_nomem(err);
-	if (strncmp(uri.data, w->own, strlen(w->own)) == 0 ||
+	if (is_own(w, uri.data) ||
 	    (w->opt->is_wanted && !w->opt->is_wanted(w->opt->arg, path)) ||
 	    !can_be_path(w->out, path))
 		return 0;
@@ -213,7 +215,7 @@ int import_objects_list(struct bucket *b,
 			const struct import_objects_options *opt,
 			struct import_objects *out, struct err *err)
 {
-	cleanup_buf struct buf own = BUF_INIT;
+	cleanup_buf struct buf catalog = BUF_INIT, content = BUF_INIT;
 	struct walk w = { .opt = opt, .out = out };
 	struct backend *backend;
 	const char *key;
@@ -222,13 +224,15 @@ int import_objects_list(struct bucket *b,
 	r = bucket_locate_prefix(b, opt->uri, &backend, &key, err);
 	if (r < 0)
 		return r;
-	buf_printf(&own, "%s/.datasetfs/", bucket_catalog_uri(b));
+	buf_printf(&catalog, "%s/.datasetfs/", bucket_catalog_uri(b));
+	buf_printf(&content, "%s/.datasetfs/", backend_name(bucket_backend(b)));
 	w.sum = osmo_checksum_new();
-	if (buf_failed(&own) || !w.sum) {
+	if (buf_failed(&catalog) || buf_failed(&content) || !w.sum) {
 		osmo_checksum_free(w.sum);
 		return err_nomem(err);
 	}
-	w.own = own.data;
+	w.own[0] = catalog.data;
+	w.own[1] = content.data;
 	w.location = backend_name(backend);
 	r = list_all(&w, backend, key, err);
 	buf_str(&out->manifest, "]\n");

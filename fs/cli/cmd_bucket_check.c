@@ -42,25 +42,6 @@ static void check_named(struct bucket_check *c, const char *name)
 		bucket_check_unknown(c, name, &err);
 }
 
-static int finish(struct bucket_check *c)
-{
-	json_t *doc;
-	int r;
-
-	if (!c->findings.list) {
-		printf("%u failed, %u warnings\n", c->findings.n_failed,
-		       c->findings.n_warnings);
-		return c->code;
-	}
-	doc = json_object();
-	json_object_set_new(doc, "failed", json_integer(c->findings.n_failed));
-	json_object_set_new(doc, "warnings",
-			    json_integer(c->findings.n_warnings));
-	json_object_set_new(doc, "findings", c->findings.list);
-	r = cli_print_json(doc, "bucket-check");
-	return r ? r : c->code;
-}
-
 int cmd_bucket_check(struct cli *cli, int argc, char **argv)
 {
 	struct bucket_check c = {
@@ -88,5 +69,5 @@ int cmd_bucket_check(struct cli *cli, int argc, char **argv)
 				bucket_check_one(&c, b);
 		}
 	}
-	return finish(&c);
+	return findings_finish(&c.findings, "bucket-check", c.code);
 }

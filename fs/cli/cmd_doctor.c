@@ -82,24 +82,6 @@ static bool look_at_settings(struct doctor *d)
 	return r == 0;
 }
 
-static int finish(struct doctor *d)
-{
-	int code = d->findings.n_failed ? EXIT_ENVIRONMENT : EXIT_DONE;
-	json_t *doc;
-	int r;
-
-	if (!d->findings.list) {
-		printf("%u failed, %u warnings\n", d->findings.n_failed, d->findings.n_warnings);
-		return code;
-	}
-	doc = json_object();
-	json_object_set_new(doc, "failed", json_integer(d->findings.n_failed));
-	json_object_set_new(doc, "warnings", json_integer(d->findings.n_warnings));
-	json_object_set_new(doc, "findings", d->findings.list);
-	r = cli_print_json(doc, "doctor");
-	return r ? r : code;
-}
-
 int cmd_doctor(struct cli *cli, int argc, char **argv)
 {
 	static const struct option longs[] = { { NULL, 0, NULL, 0 } };
@@ -119,5 +101,7 @@ int cmd_doctor(struct cli *cli, int argc, char **argv)
 	}
 	doctor_look_at_mounts(&d);
 	doctor_look_at_updatedb(&d);
-	return finish(&d);
+	return findings_finish(&d.findings, "doctor",
+			       d.findings.n_failed ? EXIT_ENVIRONMENT :
+						     EXIT_DONE);
 }

@@ -56,6 +56,23 @@ void findings_tell(struct findings *f, const struct finding *finding,
 	json_array_append_new(f->list, o);
 }
 
+int findings_finish(struct findings *f, const char *schema, int code)
+{
+	json_t *doc;
+	int r;
+
+	if (!f->list) {
+		printf("%u failed, %u warnings\n", f->n_failed, f->n_warnings);
+		return code;
+	}
+	doc = json_object();
+	json_object_set_new(doc, "failed", json_integer(f->n_failed));
+	json_object_set_new(doc, "warnings", json_integer(f->n_warnings));
+	json_object_set_new(doc, "findings", f->list);
+	r = cli_print_json(doc, schema);
+	return r ? r : code;
+}
+
 struct clock_finding findings_of_clock(int64_t skew_s)
 {
 	struct clock_finding out = { .verdict = VERDICT_OK };

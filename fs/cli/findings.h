@@ -30,6 +30,9 @@ struct finding {
 void findings_tell(struct findings *f, const struct finding *finding,
 		   const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
 
+/* The sums, or the document of that schema; code, or that of a failed print. */
+int findings_finish(struct findings *f, const char *schema, int code);
+
 /* What a store's clock less ours says of ours. */
 struct clock_finding {
 	enum verdict verdict;

@@ -38,18 +38,12 @@ static int check_configured(const struct cli *cli,
 	return EXIT_USAGE;
 }
 
-static struct settings_bucket *find(struct cli *cli, const char *bucket)
-{
-	for (size_t i = 0; i < cli->settings->n_buckets; i++)
-		if (strcmp(cli->settings->buckets[i].name, bucket) == 0)
-			return &cli->settings->buckets[i];
-	return NULL;
-}
-
 int import_catalog_use(struct cli *cli, const char *bucket, const char *catalog,
 		       bool is_dry_run, bool *is_new)
 {
-	struct settings_bucket *sb = find(cli, bucket);
+	/* The settings are this command's own. */
+	struct settings_bucket *sb = (struct settings_bucket *)(uintptr_t)
+		settings_bucket(cli->settings, bucket);
 	struct uri uri = { .text = NULL };
 	struct err err = ERR_INIT;
 

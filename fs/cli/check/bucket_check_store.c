@@ -50,8 +50,10 @@ static struct backend *backend_of(const struct bucket_check *c)
 	return bucket_backend(c->bucket);
 }
 
-static void fix_of(const struct bucket_check *c, enum backend_need need,
-		   const struct err *err, struct buf *fix)
+/* asked: what did not answer as it should, the content's place or another. */
+static void fix_of(const struct bucket_check *c, const struct backend *asked,
+		   enum backend_need need, const struct err *err,
+		   struct buf *fix)
 {
 	const struct settings_cred *cred = bucket_settings(c->bucket)->cred;
 
@@ -64,7 +66,7 @@ static void fix_of(const struct bucket_check *c, enum backend_need need,
 	case ERR_AUTH:
 		buf_printf(fix, "%s needs ", cred && cred->origin ?
 			   cred->origin : "the identity above");
-		backend_need_text(backend_of(c), need, fix);
+		backend_need_text(asked, need, fix);
 		if (cred)
 			buf_str(fix, " (or its key is wrong: some stores, as Ceph, say the same of both)");
 		if (!cred)
@@ -74,8 +76,9 @@ static void fix_of(const struct bucket_check *c, enum backend_need need,
 		buf_str(fix, "can this machine reach the store? (name, route, proxy; region and override_url of the bucket)");
 		break;
 	case ERR_MISSING:
-		buf_printf(fix, "is the dataset_path %s right?",
-			   bucket_settings(c->bucket)->dataset_path);
+		buf_printf(fix, "is the %s %s right?",
+			   asked == backend_of(c) ? "dataset_path" : "catalog",
+			   backend_name(asked));
 		break;
 	default:
 		buf_printf(fix, "more is told by: datasetfs -v dataset list %s",
@@ -84,31 +87,12 @@ static void fix_of(const struct bucket_check *c, enum backend_need need,
 	}
 }
 
-static void tell_failed(struct bucket_check *c, const char *check, int64_t us,
-			enum backend_need need, const struct err *err)
+static void tell_failed_with(struct bucket_check *c, const char *check,
+			     int64_t us, const char *fix, const struct err *err)
 {
-	cleanup_buf struct buf fix = BUF_INIT;
 	const struct step step = {
 		.check = check,
 		.us = us,
-		.verdict = VERDICT_FAILED,
-		.code = cli_exit_code(err),
-	};
-	struct step with_fix = step;
-
-	fix_of(c, need, err, &fix);
-	with_fix.fix = fix.data;
-	bucket_check_tell(c, &with_fix, "%s", err->text);
-}
-
-/* --- the way there ---------------------------------------------------- */
-
-static void tell_reach_failed(struct bucket_check *c, const char *check,
-			      const char *fix, const struct err *err)
-{
-	const struct step step = {
-		.check = check,
-		.us = -1,
 		.verdict = VERDICT_FAILED,
 		.code = cli_exit_code(err),
 		.fix = fix,
@@ -116,6 +100,18 @@ static void tell_reach_failed(struct bucket_check *c, const char *check,
 
 	bucket_check_tell(c, &step, "%s", err->text);
 }
+
+static void tell_failed(struct bucket_check *c, const char *check, int64_t us,
+			const struct backend *asked, enum backend_need need,
+			const struct err *err)
+{
+	cleanup_buf struct buf fix = BUF_INIT;
+
+	fix_of(c, asked, need, err, &fix);
+	tell_failed_with(c, check, us, fix.data, err);
+}
+
+/* --- the way there ---------------------------------------------------- */
 
 static void tell_step(struct bucket_check *c, const char *check, int64_t us,
 		      const char *text)
@@ -144,16 +140,16 @@ static bool look_at_way(struct bucket_check *c)
 		return true;
 	}
 	if (t->resolve_us < 0)
-		tell_reach_failed(c, "resolve", "is the host right (override_url, region of the bucket), and this machine's DNS?",
+		tell_failed_with(c, "resolve", -1, "is the host right (override_url, region of the bucket), and this machine's DNS?",
 				  &err);
 	else if (t->is_tls_failed)
-		tell_reach_failed(c, "tls", "for an authority of your own datasetfs: {ca_file: FILE.pem}; where no TLS is spoken, http:// in the bucket's override_url",
+		tell_failed_with(c, "tls", -1, "for an authority of your own datasetfs: {ca_file: FILE.pem}; where no TLS is spoken, http:// in the bucket's override_url",
 				  &err);
 	else if (t->connect_us < 0)
-		tell_reach_failed(c, "connect", "does a store listen at that port (override_url)? Is there a route, a firewall, a proxy (https_proxy, no_proxy)?",
+		tell_failed_with(c, "connect", -1, "does a store listen at that port (override_url)? Is there a route, a firewall, a proxy (https_proxy, no_proxy)?",
 				  &err);
 	else
-		tell_reach_failed(c, "answer", "does a store listen there? (override_url of the bucket)",
+		tell_failed_with(c, "answer", -1, "does a store listen there? (override_url of the bucket)",
 				  &err);
 	return false;
 }
@@ -231,7 +227,8 @@ static bool look_at_list(struct bucket_check *c, struct first_object *first)
 
 	step.us = now_us() - begun_us;
 	if (r < 0)
-		tell_failed(c, step.check, step.us, BACKEND_NEED_LIST, &err);
+		tell_failed(c, step.check, step.us, backend_of(c),
+			    BACKEND_NEED_LIST, &err);
 	else
 		bucket_check_tell(c, &step, first->key.len ?
 				  "objects are there" : "no object is there");
@@ -276,7 +273,8 @@ static void look_at_read(struct bucket_check *c,
 
 	step.us = now_us() - begun_us;
 	if (r < 0)
-		tell_failed(c, step.check, step.us, BACKEND_NEED_READ, &err);
+		tell_failed(c, step.check, step.us, backend_of(c),
+			    BACKEND_NEED_READ, &err);
 	else
 		bucket_check_tell(c, &step, first->key.len ?
 				  "a byte of an object" :
@@ -295,7 +293,9 @@ static void look_at_catalog(struct bucket_check *c)
 
 	step.us = now_us() - begun_us;
 	if (r < 0) {
-		tell_failed(c, step.check, step.us, BACKEND_NEED_LIST, &err);
+		tell_failed(c, step.check, step.us,
+			    bucket_catalog_backend(c->bucket),
+			    BACKEND_NEED_LIST, &err);
 		return;
 	}
 	if (catalog->n_datasets) {
@@ -379,7 +379,8 @@ static bool look_at_put(struct bucket_check *c, const char *key)
 
 	step.us = now_us() - begun_us;
 	if (r < 0)
-		tell_failed(c, step.check, step.us, BACKEND_NEED_WRITE, &err);
+		tell_failed(c, step.check, step.us, backend_of(c),
+			    BACKEND_NEED_WRITE, &err);
 	else
 		bucket_check_tell(c, &step, "a small object below .datasetfs/probe/");
 	return r == 0;
@@ -395,7 +396,8 @@ static void look_at_delete(struct bucket_check *c, const char *key)
 
 	step.us = now_us() - begun_us;
 	if (r < 0)
-		tell_failed(c, step.check, step.us, BACKEND_NEED_DELETE, &err);
+		tell_failed(c, step.check, step.us, backend_of(c),
+			    BACKEND_NEED_DELETE, &err);
 	else
 		bucket_check_tell(c, &step, "the same");
 }
@@ -412,7 +414,9 @@ static void look_at_conditions(struct bucket_check *c)
 
 	step.us = now_us() - begun_us;
 	if (r < 0) {
-		tell_failed(c, step.check, step.us, BACKEND_NEED_WRITE, &err);
+		tell_failed(c, step.check, step.us,
+			    bucket_catalog_backend(c->bucket),
+			    BACKEND_NEED_WRITE, &err);
 		return;
 	}
 	caps = backend_caps(bucket_catalog_backend(c->bucket));
@@ -444,7 +448,8 @@ static void look_at_writes(struct bucket_check *c)
 		return;
 	}
 	if (make_key(key, &err) < 0) {
-		tell_failed(c, step.check, -1, BACKEND_NEED_WRITE, &err);
+		tell_failed(c, step.check, -1, backend_of(c),
+			    BACKEND_NEED_WRITE, &err);
 		return;
 	}
 	if (!look_at_put(c, key))

@@ -42,7 +42,7 @@ BEGIN, END = '<!-- cases: made by "make cases-table" -->', '<!-- end of cases --
 def count(paths):
     """{(case, server): lines that passed}, and the cases and servers that failed."""
     passed, failed = collections.Counter(), set()
-    for path in paths:
+    for path in dict.fromkeys(map(os.path.realpath, paths)):     # each log once, however often it is named
         of_log = next((server for end, server in LOGS.items() if path.endswith(end)), 'none')
         with open(path, errors='replace') as f:
             for line in f:
